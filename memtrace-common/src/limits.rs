@@ -1,0 +1,30 @@
+//! Every limit that both sides keep, each with its arithmetic. The daemon's own are in `memtrace_core::limits`.
+
+/// Python frames kept of one stack, innermost first. A deeper stack is cut and counted as `truncated`.
+pub const PYTHON_FRAMES: usize = 128;
+
+/// Native frames kept of one stack. 128 return addresses are what `perf_event_max_stack` (127) made customary.
+pub const NATIVE_FRAMES: usize = 128;
+
+/// Processes traced at the same time. A map entry is 16 bytes and about 60 of overhead: 16,384 take 1.2 MiB.
+pub const TARGETS: u32 = 16_384;
+
+/// Threads with an allocator call in progress, or that ever made one and still live. An entry is about 180 bytes
+/// with the kernel's overhead: 32,768 take 6 MiB, locked at start.
+pub const THREADS: u32 = 32_768;
+
+/// Stacks that the kernel side remembers having sent. The least recently used goes first and is sent again when it
+/// comes back. 65,536 take about 6 MiB.
+pub const SEEN_STACKS: u32 = 65_536;
+
+/// The largest request that pymalloc serves from its pools (`SMALL_REQUEST_THRESHOLD`, Objects/obmalloc.c).
+pub const PYMALLOC_MAX_BYTES: u64 = 512;
+
+/// How far below an allocator call's stack pointer a nested allocator call can be. glibc's deepest path
+/// (`ptmalloc_init` through the malloc hook, 2.31) takes under 1 KiB; a call further down is a new one, made after
+/// the outer one was abandoned by `longjmp`.
+pub const NESTED_STACK_BYTES: u64 = 16 * 1024;
+
+/// Distance between two frame pointers above which the chain is taken to be broken. The main thread's stack is
+/// 8 MiB by default, and no frame is larger than a stack.
+pub const FRAME_BYTES_MAX: u64 = 8 * 1024 * 1024;

@@ -1,0 +1,11 @@
+//! The leaf types that the stages share. Imports no stage.
+
+mod frame;
+mod process;
+mod quality;
+mod snapshot;
+
+pub use frame::{Frame, FrameKind};
+pub use process::{ProcessInfo, ProcessState};
+pub use quality::{OwnCost, Quality};
+pub use snapshot::{OtherSites, ProcessSnapshot, Rates, SiteSnapshot, Snapshot, Totals};

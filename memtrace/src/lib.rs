@@ -1,0 +1,1 @@
+//! The shell around memtrace-core.

@@ -1,0 +1,2 @@
+//! memtrace's own chores.
+fn main() {}
