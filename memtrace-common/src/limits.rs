@@ -1,7 +1,9 @@
 //! Every limit that both sides keep, each with its arithmetic. The daemon's own are in `memtrace_core::limits`.
 
-/// Python frames kept of one stack, innermost first. A deeper stack is cut and counted as `truncated`.
-pub const PYTHON_FRAMES: usize = 128;
+/// Interpreter frames walked of one stack, innermost first. A deeper stack is cut and counted as `truncated`. From
+/// 3.12 on every call from C into Python adds a frame of the interpreter's own, which is dropped later: 192 leave
+/// 128 Python frames with a C call at every second.
+pub const PYTHON_FRAMES: usize = 192;
 
 /// Native frames kept of one stack. 128 return addresses are what `perf_event_max_stack` (127) made customary.
 pub const NATIVE_FRAMES: usize = 128;

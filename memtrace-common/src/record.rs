@@ -134,9 +134,9 @@ pub struct ReallocEnded {
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct PythonFrame {
-    /// Address of the code object, tag bits removed.
+    /// Address of the code object, tag bits removed; 0 for a frame of the interpreter's own.
     pub code: u64,
-    /// 3.8-3.10: `f_lasti` (sign-extended); 3.11 on: address of the instruction (`prev_instr`, `instr_ptr`).
+    /// 3.8-3.10: `f_lasti`, an `i32` in the low half; 3.11 on: address of the instruction (`prev_instr`, `instr_ptr`).
     pub instruction: u64,
 }
 

@@ -1,1 +1,4 @@
-//! The shell around memtrace-core.
+//! The shell around memtrace-core: everything that touches the world.
+
+pub mod host;
+pub mod kernel;

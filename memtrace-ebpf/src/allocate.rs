@@ -1,0 +1,82 @@
+//! Entry of an allocator call: a free is reported at once, everything else is kept until it returns.
+
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, programs::ProbeContext};
+use memtrace_common::{Call, Counter, Domain, record::RecordKind};
+
+use crate::{
+    call_arguments::Arguments,
+    emit,
+    maps::{TARGETS, count},
+    pending::{self, Pending, Thread},
+};
+
+/// Handles the entry of `call`.
+#[inline(always)]
+pub fn enter(ctx: &ProbeContext, call: Call) {
+    let _ = try_enter(ctx, call);
+}
+
+#[inline(always)]
+fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
+    let process = (bpf_get_current_pid_tgid() >> 32) as u32;
+    // SAFETY: entries are written by the daemon and by `lifecycle`; a torn read of two aligned integers that are
+    // written once per key is not possible.
+    let target = unsafe { TARGETS.get(&process) }?.target;
+    count(Counter::Hits);
+    let arguments = Arguments::of(ctx, call)?;
+    // SAFETY: `regs` points to the registers at the probe for as long as the program runs.
+    let stack_pointer = unsafe { (*ctx.regs).rsp };
+
+    if !call.has_result() {
+        return free(call, target, arguments.pointer, stack_pointer);
+    }
+    if arguments.is_left_to_libc(call) {
+        return None;
+    }
+    let thread = pending::current_or_new()?;
+    let trampoline = thread.trampoline;
+    let slot = slot(thread, call);
+    if slot.encloses(stack_pointer, call, trampoline) {
+        return None;
+    }
+    *slot = Pending {
+        stack_pointer,
+        pointer: arguments.pointer,
+        size_bytes: arguments.size_bytes,
+        target,
+        call: call as u16,
+        nested: 0,
+    };
+    if call.domain() as u8 == Domain::Pymalloc as u8 {
+        thread.python_inner_block = 0;
+    }
+    let is_realloc = matches!(call, Call::Realloc | Call::Reallocarray | Call::PythonRealloc);
+    if is_realloc && arguments.pointer != 0 {
+        emit::address(RecordKind::ReallocBegun, call.domain(), target, arguments.pointer);
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn free(call: Call, target: u32, address: u64, stack_pointer: u64) -> Option<()> {
+    if address == 0 {
+        return None;
+    }
+    // A free inside an allocator call is part of that call: musl's realloc frees the old block.
+    if let Some(thread) = pending::current() {
+        let trampoline = thread.trampoline;
+        if slot(thread, call).encloses(stack_pointer, call, trampoline) {
+            return None;
+        }
+    }
+    emit::address(RecordKind::Freed, call.domain(), target, address);
+    Some(())
+}
+
+#[inline(always)]
+fn slot(thread: &mut Thread, call: Call) -> &mut Pending {
+    match call.domain() {
+        Domain::Libc => &mut thread.libc,
+        Domain::Pymalloc => &mut thread.python,
+    }
+}

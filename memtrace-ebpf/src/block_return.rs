@@ -1,0 +1,84 @@
+//! Return of an allocator call: what was handed out, and from which stack.
+
+use aya_ebpf::programs::RetProbeContext;
+use memtrace_common::{Call, Counter, Domain, DropReason, record::flags};
+
+use crate::{
+    emit,
+    maps::{count, lose},
+    pending::{self, Pending, Thread},
+    stack, user_memory,
+};
+
+/// Handles a return. It may be a nested call's, or one of a process that is no longer traced: then nothing matches.
+#[inline(always)]
+pub fn leave(ctx: &RetProbeContext) {
+    let _ = try_leave(ctx);
+}
+
+#[inline(always)]
+fn try_leave(ctx: &RetProbeContext) -> Option<()> {
+    let thread = pending::current()?;
+    count(Counter::Hits);
+    // SAFETY: `regs` points to the registers after the return for as long as the program runs.
+    let stack_pointer = unsafe { (*ctx.regs).rsp };
+    if thread.trampoline == 0 {
+        // The slot of the return address, just popped: it still holds what the kernel put there.
+        thread.trampoline = user_memory::read::<u64>(stack_pointer - 8).unwrap_or(0);
+    }
+    // Where PyObject_Malloc tail-calls malloc both return with one stack pointer, malloc first.
+    match thread.libc.take_returning(stack_pointer) {
+        Some(call) => libc_block(ctx.ret(), thread, call)?,
+        None => {
+            let call = thread.python.take_returning(stack_pointer)?;
+            python_block(ctx.ret(), thread, call)?;
+        }
+    }
+    report(ctx, thread)
+}
+
+#[inline(always)]
+fn libc_block(result: u64, thread: &mut Thread, call: Pending) -> Option<()> {
+    let is_memalign = call.call == Call::PosixMemalign as u16;
+    let address = if is_memalign {
+        if result as i32 != 0 {
+            return None;
+        }
+        let stored = user_memory::read::<u64>(call.pointer);
+        if stored.is_none() {
+            lose(DropReason::ResultUnreadable);
+        }
+        stored?
+    } else {
+        result
+    };
+    if thread.python.call != 0 {
+        thread.python_inner_block = address;
+    }
+    let is_realloc = !is_memalign && call.pointer != 0;
+    thread.returned.set(call, Domain::Libc, address, 0, is_realloc);
+    Some(())
+}
+
+#[inline(always)]
+fn python_block(address: u64, thread: &mut Thread, call: Pending) -> Option<()> {
+    // Served by libc after all: a size of 0, no arena to be had, PYTHONMALLOC=malloc. libc's record counts it.
+    let is_libc = address != 0 && address == thread.python_inner_block;
+    if is_libc && call.pointer == 0 {
+        return None;
+    }
+    let record_flags = if is_libc { flags::NEW_BLOCK_IS_LIBC } else { 0 };
+    thread.returned.set(call, Domain::Pymalloc, address, record_flags, call.pointer != 0);
+    Some(())
+}
+
+#[inline(always)]
+fn report(ctx: &RetProbeContext, thread: &mut Thread) -> Option<()> {
+    let returned = &thread.returned;
+    if returned.address == 0 && returned.is_realloc == 0 {
+        return None;
+    }
+    let stack_id = if returned.address == 0 { 0 } else { stack::capture(ctx, thread) };
+    emit::returned(&thread.returned, stack_id);
+    Some(())
+}

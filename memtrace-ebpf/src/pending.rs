@@ -1,0 +1,167 @@
+//! Allocator calls that were entered and have not returned: one per thread and domain.
+//!
+//! A thread's entry stays in the map for the thread's life and is written in place: an update and a delete a call
+//! would cost the target 229 ns, a lookup costs 7.
+//!
+//! A return is matched to its entry by the stack pointer. That tells nested calls apart (an allocator function that
+//! calls another is counted once, as the outer one) and finds entries whose return never came: `longjmp` out of
+//! the allocator, or a return probe that the kernel did not deliver.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use memtrace_common::{Call, Domain, DropReason, limits::NESTED_STACK_BYTES, settings::FrameWindow};
+
+use crate::{
+    maps::{THREADS, lose},
+    user_memory,
+};
+
+/// A call in progress; `call` 0 means none.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Pending {
+    /// Stack pointer at entry: where the return address is.
+    pub stack_pointer: u64,
+    /// realloc: the old block; posix_memalign: where the result is stored.
+    pub pointer: u64,
+    /// Bytes asked for.
+    pub size_bytes: u64,
+    /// The daemon's number for the process.
+    pub target: u32,
+    /// A [`Call`].
+    pub call: u16,
+    /// Entries taken for nested since this one.
+    pub nested: u16,
+}
+
+/// What a thread is doing.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Thread {
+    /// In libc's allocator.
+    pub libc: Pending,
+    /// In Python's.
+    pub python: Pending,
+    /// The last block that libc handed out inside the pending Python call.
+    pub python_inner_block: u64,
+    /// The call that is being reported. Kept here and not on the BPF stack: what is read back from a map is any
+    /// number to the verifier, so it does not walk the stack walks once for each kind of call.
+    pub returned: Returned,
+    /// The part of a Python frame that is being looked at; a map's memory may be indexed, BPF's stack (5.10) not.
+    pub window: [u64; FrameWindow::BYTES_MAX / 8],
+    /// What the kernel puts in place of a hijacked return address in this process; 0 until seen once.
+    pub trampoline: u64,
+}
+
+/// A call that has returned, and what it came to.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Returned {
+    /// The call.
+    pub call: Pending,
+    /// What it handed out; 0 when a realloc handed out nothing.
+    pub address: u64,
+    /// The innermost Python frame; 0 when there is none.
+    pub python_frame: u64,
+    /// A [`memtrace_common::StackEnd`]: why there is none.
+    pub python_end: u8,
+    /// A [`memtrace_common::Domain`].
+    pub domain: u8,
+    /// [`memtrace_common::record::flags`].
+    pub flags: u16,
+    /// 1 when an old block was given.
+    pub is_realloc: u32,
+}
+
+/// Nested entries after which the outer call is taken for abandoned. glibc and musl nest once or twice.
+const NESTED_MAX: u16 = 64;
+
+const NONE: Pending = Pending { stack_pointer: 0, pointer: 0, size_bytes: 0, target: 0, call: 0, nested: 0 };
+const NOTHING: Returned = Returned {
+    call: NONE,
+    address: 0,
+    python_frame: 0,
+    python_end: 0,
+    domain: 0,
+    flags: 0,
+    is_realloc: 0,
+};
+const IDLE: Thread =
+    Thread { libc: NONE, python: NONE, python_inner_block: 0, returned: NOTHING, window: [0; 12], trampoline: 0 };
+
+/// The current thread's entry, if it has one.
+#[inline(always)]
+pub fn current() -> Option<&'static mut Thread> {
+    let id = bpf_get_current_pid_tgid();
+    // SAFETY: a map value lives as long as the program runs; only this thread uses its own entry, and a thread runs
+    // one program at a time.
+    THREADS.get_ptr_mut(&id).map(|thread| unsafe { &mut *thread })
+}
+
+/// The current thread's entry, made when missing.
+#[inline(always)]
+pub fn current_or_new() -> Option<&'static mut Thread> {
+    if let Some(thread) = current() {
+        return Some(thread);
+    }
+    let id = bpf_get_current_pid_tgid();
+    if THREADS.insert(&id, &IDLE, 0).is_err() {
+        lose(DropReason::ThreadsFull);
+        return None;
+    }
+    current()
+}
+
+impl Returned {
+    #[inline(always)]
+    pub fn set(&mut self, call: Pending, domain: Domain, address: u64, flags: u16, is_realloc: bool) {
+        self.call = call;
+        self.domain = domain as u8;
+        self.address = address;
+        self.flags = flags;
+        self.is_realloc = u32::from(is_realloc);
+    }
+}
+
+impl Pending {
+    /// True while a call is in progress and `stack_pointer` is that of a call made by it.
+    ///
+    /// `trampoline` tells a live outer call: the word at its stack pointer is the hijacked return address. After a
+    /// `longjmp` the stack is used anew and the word is something else. Where it survived by chance, the number of
+    /// supposedly nested calls ends it.
+    #[inline(always)]
+    pub fn encloses(&mut self, stack_pointer: u64, call: Call, trampoline: u64) -> bool {
+        if self.call == 0 {
+            return false;
+        }
+        if self.holds(stack_pointer, call, trampoline) {
+            self.nested += 1;
+            return true;
+        }
+        self.call = 0;
+        lose(DropReason::ReturnLost);
+        false
+    }
+
+    #[inline(always)]
+    fn holds(&self, stack_pointer: u64, call: Call, trampoline: u64) -> bool {
+        if stack_pointer == self.stack_pointer {
+            // A tail call (reallocarray jumps to realloc), unless it is the same function again.
+            return call as u16 != self.call;
+        }
+        stack_pointer < self.stack_pointer
+            && self.stack_pointer - stack_pointer <= NESTED_STACK_BYTES
+            && self.nested < NESTED_MAX
+            && (trampoline == 0 || user_memory::read::<u64>(self.stack_pointer) == Some(trampoline))
+    }
+
+    /// Takes the call out if it is the one that returns with this stack pointer.
+    #[inline(always)]
+    pub fn take_returning(&mut self, stack_pointer: u64) -> Option<Self> {
+        if self.call == 0 || self.stack_pointer + 8 != stack_pointer {
+            return None;
+        }
+        let pending = *self;
+        self.call = 0;
+        Some(pending)
+    }
+}

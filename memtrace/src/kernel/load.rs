@@ -1,0 +1,263 @@
+//! Loads the object: maps, settings, the lifecycle tracepoints, and one of the two sets of uprobe programs.
+
+use std::io;
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Array, HashMap, MapData, RingBuf},
+    programs::{TracePoint, UProbe},
+};
+use memtrace_common::settings::{PythonTarget, Settings, Target};
+use thiserror::Error;
+
+use super::{counters::KernelCounters, fs_base, multi::MultiPrograms, tracefs};
+
+/// The object, built by `cargo xtask build-ebpf` and committed, so that building memtrace needs no BPF toolchain.
+static OBJECT: &[u8] =
+    aya::include_bytes_aligned!("../../../memtrace-ebpf/prebuilt/memtrace.bpf.o");
+
+/// What can be chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Size of the ring; a power of two of at least a page, or rounded up to one.
+    pub ring_bytes: u32,
+    /// Debug messages of the BPF programs.
+    pub log: bool,
+}
+
+/// Why the kernel side could not be loaded.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The kernel said no.
+    #[error(
+        "this process may not load BPF programs: {0}\n  memtrace needs root, or CAP_BPF, CAP_PERFMON, \
+         CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH. Try:\n    sudo memtrace ...\n  sudo does not find it? \
+         sudo env \"PATH=$PATH\" memtrace ..."
+    )]
+    NotPermitted(String),
+    /// The kernel is too old, or built without something.
+    #[error("this kernel cannot run memtrace's BPF programs: {0}\n  memtrace needs Linux 5.10 or later; see: memtrace doctor")]
+    Unsupported(String),
+    /// The object lacks something: it was built from other sources.
+    #[error("the built-in BPF object has no {0}\n  rebuild it: cargo xtask build-ebpf")]
+    Incomplete(&'static str),
+}
+
+/// The loaded BPF side.
+pub struct Kernel {
+    pub(super) ebpf: Ebpf,
+    /// Set on kernels with `uprobe_multi` and its pid filter (6.10 on, and stable kernels that took the fix).
+    pub(super) multi: Option<MultiPrograms>,
+    /// The settings as written.
+    pub settings: Settings,
+    /// What this kernel lacks, one sentence each.
+    pub weaker: Vec<String>,
+}
+
+impl Kernel {
+    /// Loads everything and attaches the lifecycle tracepoints.
+    ///
+    /// # Errors
+    /// When the kernel refuses; what it merely lacks ends up in [`Kernel::weaker`].
+    pub fn load(options: Options) -> Result<Self, LoadError> {
+        let log_level: u8 = if options.log { 4 } else { 0 };
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries("EVENTS", options.ring_bytes)
+            .override_global(aya_log::LEVEL, &log_level, true)
+            .load(OBJECT)
+            .map_err(|error| LoadError::from_kernel(&error))?;
+        if options.log
+            && let Err(error) = aya_log::EbpfLogger::init(&mut ebpf)
+        {
+            tracing::debug!("no BPF debug messages: {error}");
+        }
+        let multi = MultiPrograms::load(&ebpf, OBJECT);
+        let mut kernel = Self { ebpf, multi: None, settings: Settings::default(), weaker: Vec::new() };
+        match multi {
+            Ok(multi) => kernel.multi = Some(multi),
+            Err(error) => {
+                tracing::debug!("uprobe_multi is not used: {error}");
+                kernel.load_single_programs()?;
+            }
+        }
+        kernel.find_fs_base();
+        kernel.settings.hash_seed = random_seed();
+        kernel.settings.wake_bytes = u64::from(options.ring_bytes) / 8;
+        kernel.attach_tracepoints();
+        kernel.write_settings()?;
+        Ok(kernel)
+    }
+
+    /// True when one link attaches a whole file's probes.
+    #[must_use]
+    pub fn uses_multi(&self) -> bool {
+        self.multi.is_some()
+    }
+
+    fn load_single_programs(&mut self) -> Result<(), LoadError> {
+        for (name, program) in self.ebpf.programs_mut() {
+            let is_probe = name == "leave" || (name.starts_with("enter_") && name != "enter_any");
+            if !is_probe {
+                continue;
+            }
+            let program: &mut UProbe = program.try_into().map_err(|_| LoadError::Incomplete("uprobes"))?;
+            program.load().map_err(|error| LoadError::from_kernel(&error))?;
+        }
+        Ok(())
+    }
+
+    fn find_fs_base(&mut self) {
+        match fs_base::find(&mut self.ebpf) {
+            Ok(offset) => self.settings.fs_base_offset = offset,
+            Err(error) => self.weaker.push(format!("no Python stacks: {error}")),
+        }
+    }
+
+    fn attach_tracepoints(&mut self) {
+        match tracefs::lifecycle_offsets() {
+            Ok(offsets) => {
+                self.settings.newtask_pid_offset = offsets.newtask_pid;
+                self.settings.newtask_flags_offset = offsets.newtask_flags;
+                self.settings.rename_pid_offset = offsets.rename_pid;
+            }
+            Err(error) => {
+                self.weaker.push(format!(
+                    "processes that start or change their name are found by looking every second: {error}"
+                ));
+                return;
+            }
+        }
+        for (category, name) in tracefs::LIFECYCLE {
+            if let Err(error) = self.attach_tracepoint(category, name) {
+                self.weaker.push(format!("tracepoint {category}:{name} is not attached: {error}"));
+            }
+        }
+    }
+
+    fn attach_tracepoint(&mut self, category: &str, name: &str) -> Result<(), String> {
+        let program = self.ebpf.program_mut(name).ok_or("not in the object")?;
+        let program: &mut TracePoint = program.try_into().map_err(|_| "not a tracepoint program")?;
+        program.load().map_err(|error| chain(&error))?;
+        program.attach(category, name).map_err(|error| chain(&error))?;
+        Ok(())
+    }
+
+    fn write_settings(&mut self) -> Result<(), LoadError> {
+        let map = self.ebpf.map_mut("SETTINGS").ok_or(LoadError::Incomplete("map SETTINGS"))?;
+        let mut map: Array<&mut MapData, PodSettings> =
+            Array::try_from(map).map_err(|_| LoadError::Incomplete("map SETTINGS"))?;
+        map.set(0, PodSettings(self.settings), 0).map_err(|error| LoadError::from_kernel(&error))
+    }
+
+    /// Takes the ring out: it is read in one place.
+    ///
+    /// # Errors
+    /// When it was taken before.
+    pub fn take_ring(&mut self) -> Result<RingBuf<MapData>, LoadError> {
+        let map = self.ebpf.take_map("EVENTS").ok_or(LoadError::Incomplete("map EVENTS"))?;
+        RingBuf::try_from(map).map_err(|_| LoadError::Incomplete("map EVENTS"))
+    }
+
+    /// Takes the counters out: a reader of its own.
+    ///
+    /// # Errors
+    /// When they were taken before.
+    pub fn take_counters(&mut self) -> Result<KernelCounters, LoadError> {
+        let map = self.ebpf.take_map("COUNTERS").ok_or(LoadError::Incomplete("map COUNTERS"))?;
+        KernelCounters::new(map).ok_or(LoadError::Incomplete("map COUNTERS"))
+    }
+
+    /// Lets the BPF programs report on a process.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn follow(&mut self, pid: u32, target: u32) -> io::Result<()> {
+        let mut map: HashMap<&mut MapData, u32, PodTarget> = self.hash("TARGETS")?;
+        map.insert(pid, PodTarget(Target { target, flags: 0 }), 0).map_err(io::Error::other)
+    }
+
+    /// Ends what [`Kernel::follow`] began. A process that is not followed is no error.
+    pub fn unfollow(&mut self, pid: u32, target: u32) {
+        if let Ok(mut map) = self.hash::<u32, PodTarget>("TARGETS") {
+            // Absent is fine: the process may never have been entered.
+            let _absent = map.remove(&pid);
+        }
+        if let Ok(mut map) = self.hash::<u32, PodPythonTarget>("PYTHON") {
+            let _absent = map.remove(&target);
+        }
+    }
+
+    /// Says how to walk a target's Python stack.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn set_python(&mut self, target: u32, python: PythonTarget) -> io::Result<()> {
+        let mut map: HashMap<&mut MapData, u32, PodPythonTarget> = self.hash("PYTHON")?;
+        map.insert(target, PodPythonTarget(python), 0).map_err(io::Error::other)
+    }
+
+    /// Forgets how to walk a target's Python stack: its image was replaced.
+    pub fn clear_python(&mut self, target: u32) {
+        if let Ok(mut map) = self.hash::<u32, PodPythonTarget>("PYTHON") {
+            let _absent = map.remove(&target);
+        }
+    }
+
+    fn hash<K: aya::Pod, V: aya::Pod>(&mut self, name: &str) -> io::Result<HashMap<&mut MapData, K, V>> {
+        let map = self.ebpf.map_mut(name).ok_or_else(|| io::Error::other("no such map"))?;
+        HashMap::try_from(map).map_err(io::Error::other)
+    }
+}
+
+/// Declares a map value type of the contract as plain old data for aya.
+macro_rules! pod {
+    ($name:ident, $inner:ty) => {
+        #[repr(transparent)]
+        #[derive(Clone, Copy)]
+        struct $name($inner);
+        // SAFETY: the wrapped type is `repr(C)`, all integers, without padding (its size is asserted where it is
+        // declared), so any bytes are a value and every byte is initialised.
+        unsafe impl aya::Pod for $name {}
+    };
+}
+
+pod!(PodSettings, Settings);
+pod!(PodTarget, Target);
+pod!(PodPythonTarget, PythonTarget);
+
+impl LoadError {
+    pub(super) fn from_kernel(error: &(dyn std::error::Error + 'static)) -> Self {
+        let text = chain(error);
+        let denied = ["Operation not permitted", "Permission denied"].iter().any(|word| text.contains(word));
+        if denied { Self::NotPermitted(text) } else { Self::Unsupported(text) }
+    }
+}
+
+/// An error and its sources, on one line.
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    shorten(text)
+}
+
+/// A refusal by the verifier carries its whole log: its last lines say why.
+fn shorten(text: String) -> String {
+    const LINES: usize = 6;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.len() <= 2 * LINES {
+        return text;
+    }
+    format!("{}\n  ...\n{}", lines[0], lines[lines.len() - LINES..].join("\n"))
+}
+
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(0_u8)
+}

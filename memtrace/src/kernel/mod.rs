@@ -1,0 +1,16 @@
+//! The BPF side as the daemon sees it: loading, settings, attaching, counters.
+//!
+//! In: the built object. Out: a loaded [`Kernel`] with its maps, and [`attach::Attachment`]s that detach when
+//! dropped. It refuses to know what a probe is for. Invariant: everything it attaches hangs on file descriptors of
+//! this process and nothing is pinned, so the kernel removes all of it when the process ends, however it ends.
+
+pub mod attach;
+mod counters;
+mod fs_base;
+mod load;
+mod multi;
+mod sys;
+pub mod tracefs;
+
+pub use counters::KernelCounters;
+pub use load::{Kernel, LoadError, Options};
