@@ -1,0 +1,145 @@
+//! What `/proc/PID` says of a process.
+
+use std::{fs, io};
+
+use memtrace_core::model::ProcessInfo;
+
+/// A line of `/proc/PID/stat`, as far as it is needed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stat {
+    /// The main thread's comm.
+    pub comm: String,
+    /// `R`, `S`, `D`, `Z`, ...
+    pub state: char,
+    /// Threads alive.
+    pub threads: u64,
+    /// Clock ticks after boot.
+    pub start_time_ticks: u64,
+    /// Resident pages.
+    pub rss_pages: u64,
+}
+
+impl Stat {
+    /// False for a process whose memory is gone: it only waits to be reaped.
+    #[must_use]
+    pub const fn is_alive(&self) -> bool {
+        !matches!(self.state, 'X' | 'x') && (self.state != 'Z' || self.threads > 1)
+    }
+}
+
+/// Reads `/proc/PID/stat`.
+///
+/// # Errors
+/// When the process does not exist.
+pub fn stat(pid: u32) -> io::Result<Stat> {
+    let text = fs::read(format!("/proc/{pid}/stat"))?;
+    parse_stat(&String::from_utf8_lossy(&text)).ok_or_else(|| io::Error::other("unexpected form of /proc/PID/stat"))
+}
+
+/// Fields are counted from after the comm, which may hold blanks and parentheses (proc_pid_stat(5)).
+fn parse_stat(text: &str) -> Option<Stat> {
+    let comm_start = text.find('(')? + 1;
+    let comm_end = text.rfind(')')?;
+    let fields: Vec<&str> = text.get(comm_end + 1..)?.split_whitespace().collect();
+    // `state` is field 3, the first here.
+    let field = |number: usize| fields.get(number - 3).copied();
+    Some(Stat {
+        comm: text.get(comm_start..comm_end)?.to_owned(),
+        state: field(3)?.chars().next()?,
+        threads: field(20)?.parse().ok()?,
+        start_time_ticks: field(22)?.parse().ok()?,
+        rss_pages: field(24)?.parse().unwrap_or(0),
+    })
+}
+
+/// The process as it is now.
+///
+/// # Errors
+/// When it does not exist.
+pub fn info(pid: u32) -> io::Result<ProcessInfo> {
+    let stat = stat(pid)?;
+    let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = cmdline.strip_suffix(b"\0").unwrap_or(&cmdline).split(|byte| *byte == 0);
+    Ok(ProcessInfo {
+        pid,
+        start_time_ticks: stat.start_time_ticks,
+        comm: stat.comm,
+        cmdline: if cmdline.is_empty() {
+            Vec::new()
+        } else {
+            words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+        },
+        exe: fs::read_link(format!("/proc/{pid}/exe")).ok().map(|path| path.to_string_lossy().into_owned()),
+    })
+}
+
+/// Resident set size.
+#[must_use]
+pub fn rss_bytes(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// The pids of all processes.
+#[must_use]
+pub fn all() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The main thread's comm.
+#[must_use]
+pub fn comm(pid: u32) -> Option<String> {
+    let text = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or(&text)).into_owned())
+}
+
+/// The process that a task belongs to.
+#[must_use]
+pub fn process_of(task: u32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{task}/status")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+}
+
+/// User and system time of this process, in seconds.
+#[must_use]
+pub fn own_cpu_seconds() -> f64 {
+    let usage = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    usage.tv_sec as f64 + usage.tv_nsec as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comm_with_blanks_and_parentheses_does_not_shift_the_fields() {
+        let line = "7 (a) b (c) S 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 3 0 12345 1000 42 18446744073709551615";
+        let stat = parse_stat(line).expect("well formed");
+        assert_eq!(stat.comm, "a) b (c");
+        assert_eq!((stat.state, stat.threads, stat.start_time_ticks, stat.rss_pages), ('S', 3, 12345, 42));
+    }
+
+    #[test]
+    fn a_zombie_leader_with_live_threads_is_alive() {
+        let zombie = |threads| Stat { comm: String::new(), state: 'Z', threads, start_time_ticks: 0, rss_pages: 0 };
+        assert!(zombie(2).is_alive());
+        assert!(!zombie(1).is_alive());
+    }
+
+    #[test]
+    fn a_truncated_line_is_refused() {
+        assert_eq!(parse_stat("7 (a) S 1"), None);
+        assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn this_process_is_found_in_proc() {
+        let pid = std::process::id();
+        assert!(all().contains(&pid));
+        assert_eq!(info(pid).expect("it exists").pid, pid);
+        assert!(rss_bytes(pid).is_some_and(|bytes| bytes > 4096));
+        assert_eq!(process_of(pid), Some(pid));
+    }
+}
