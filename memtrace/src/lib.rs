@@ -2,3 +2,5 @@
 
 pub mod host;
 pub mod kernel;
+pub mod probe;
+pub mod serve;
