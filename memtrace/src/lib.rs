@@ -1,1 +1,3 @@
 //! The shell around memtrace-core.
+
+pub mod probe;
