@@ -46,7 +46,7 @@ impl<'data> Dynamic<'data> {
                 .filter_map(|entry| string(entry.val(LE)))
                 .collect(),
             soname: value(elf::DT_SONAME).and_then(string),
-            is_pie: value(elf::DT_FLAGS_1).is_some_and(|flags| flags & u64::from(elf::DF_1_PIE.0) != 0),
+            is_pie: value(elf::DT_FLAGS_1).is_some_and(|flags| flags & elf::DF_1_PIE.0 != 0),
         }
     }
 

@@ -170,19 +170,22 @@ impl<'data> Elf<'data> {
     /// The code at an address, to the end of its segment. Nothing, if the address is not executable.
     #[must_use]
     pub fn code_at(&self, vaddr: u64) -> Option<CodeBytes<'data>> {
-        let segment = self.executable_segments().find(|segment| segment.file_offset_of(vaddr).is_some())?;
-        let file_offset = segment.file_offset_of(vaddr)?;
-        let end = segment.file_offset.saturating_add(segment.file_bytes).min(self.bytes.len() as u64);
-        let bytes = self.bytes.get(file_offset as usize..end as usize)?;
-        Some(CodeBytes { file_offset, bytes })
+        self.executable_segments().find_map(|segment| {
+            let file_offset = segment.file_offset_of(vaddr)?;
+            let bytes = self.bytes_in(&segment, file_offset)?;
+            Some(CodeBytes { file_offset, bytes })
+        })
     }
 
     /// The bytes from an address to the end of its segment.
     pub(super) fn bytes_at(&self, vaddr: u64) -> Option<&'data [u8]> {
-        let segment = self.segments().find(|segment| segment.file_offset_of(vaddr).is_some())?;
-        let start = segment.file_offset_of(vaddr)?;
-        let end = segment.file_offset.saturating_add(segment.file_bytes).min(self.bytes.len() as u64);
-        self.bytes.get(start as usize..end as usize)
+        self.segments().find_map(|segment| self.bytes_in(&segment, segment.file_offset_of(vaddr)?))
+    }
+
+    fn bytes_in(&self, segment: &Segment, file_offset: u64) -> Option<&'data [u8]> {
+        let segment_end = segment.file_offset.saturating_add(segment.file_bytes);
+        let end = segment_end.min(self.bytes.len() as u64);
+        self.bytes.get(file_offset as usize..end as usize)
     }
 
     /// What the linker stamped the file with; the same in its debug file.

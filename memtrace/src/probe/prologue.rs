@@ -38,7 +38,7 @@ pub struct Choice {
     pub execution: Execution,
     /// It, in Intel syntax.
     pub instruction: String,
-    /// The instructions before it that were passed over, and where the search ended without an emulated one.
+    /// Every instruction that was passed over, and what ended the search. If the choice is stepped, it is among them.
     pub rejected: Vec<Rejected>,
 }
 
@@ -153,7 +153,8 @@ impl<'data> Body<'data> {
 
     /// Where the function's own jumps lead, as offsets into the window. What follows a function of unknown size is
     /// not its own, so only the window is searched then. Data between instructions may add targets that do not
-    /// exist, which costs a cheaper site, never a wrong one.
+    /// exist, which costs a cheaper site, never a wrong one. Jumps from a part of the function that the compiler
+    /// moved elsewhere (`.cold`) are not seen; those continue in the middle of a function, not in its prologue.
     fn jump_targets(&self) -> Vec<u64> {
         let searched = if self.is_whole { SEARCHED_BYTES } else { WINDOW_BYTES as usize };
         let bytes = self.bytes.get(..searched).unwrap_or(self.bytes);

@@ -6,6 +6,7 @@
 //! Invariant: a definition is listed once, whatever the number of tables and versions that list it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use object::LittleEndian as LE;
 use object::elf::{self, Sym64};
@@ -126,12 +127,20 @@ impl<'data> Symbols<'data> {
     }
 }
 
+type Found = BTreeMap<(u64, String, SymbolKind), Symbol>;
+
 /// Of two entries for one definition, the global and the longer one says more.
-fn keep_the_better(found: &mut BTreeMap<(u64, String, SymbolKind), Symbol>, symbol: Symbol) {
-    let key = (symbol.vaddr, symbol.name.clone(), symbol.kind);
-    let kept = found.entry(key).or_insert_with(|| symbol.clone());
-    kept.size_bytes = kept.size_bytes.max(symbol.size_bytes);
-    kept.scope = kept.scope.min(symbol.scope);
+fn keep_the_better(found: &mut Found, symbol: Symbol) {
+    match found.entry((symbol.vaddr, symbol.name.clone(), symbol.kind)) {
+        Entry::Vacant(place) => {
+            place.insert(symbol);
+        }
+        Entry::Occupied(mut place) => {
+            let kept = place.get_mut();
+            kept.size_bytes = kept.size_bytes.max(symbol.size_bytes);
+            kept.scope = kept.scope.min(symbol.scope);
+        }
+    }
 }
 
 fn symbol(name: &[u8], raw: &Sym64<LE>, kind: SymbolKind) -> Symbol {

@@ -11,8 +11,10 @@ fn choose_in(bytes: &[u8], call: Call) -> Result<Choice, NoSite> {
     choose(&Body { bytes, vaddr: ENTRY, is_whole: true }, call)
 }
 
+type Verdicts = (Option<(u64, Execution)>, Vec<(u64, Rejection)>);
+
 /// What was chosen, and the reasons in the order of the instructions.
-fn verdicts(bytes: &[u8], call: Call) -> (Option<(u64, Execution)>, Vec<(u64, Rejection)>) {
+fn verdicts(bytes: &[u8], call: Call) -> Verdicts {
     let reasons = |rejected: Vec<Rejected>| rejected.into_iter().map(|it| (it.offset, it.reason)).collect();
     match choose_in(bytes, call) {
         Ok(choice) => (Some((choice.offset, choice.execution)), reasons(choice.rejected)),
@@ -184,73 +186,49 @@ fn the_search_ends_after_sixteen_instructions() {
 
 #[test]
 fn the_beginnings_of_real_allocators_get_the_expected_sites() {
-    let cases: [(&str, &[u8], Call, u64, Execution, &str); 9] = [
-        ("glibc 2.36 malloc", b"\x41\x54\x55\x53", Call::Malloc, 0, Execution::Emulated, "push r12"),
+    type Expected = (u64, Execution, &'static str);
+    let cases: [(&str, &[u8], Call, Expected); 9] = [
+        ("glibc 2.36 malloc", b"\x41\x54\x55\x53", Call::Malloc, (0, Execution::Emulated, "push r12")),
         (
             "glibc 2.36 free",
             b"\x48\x85\xff\x0f\x84\xbc\x00\x00\x00\x55",
             Call::Free,
-            3,
-            Execution::Emulated,
-            "je 0x400c5",
-        ),
+            (3, Execution::Emulated, "je 0x400c5")),
         (
             "glibc 2.36 posix_memalign",
             b"\x80\x3d\x01\x02\x14\x00\x00\x41\x54\x49\x89\xd4\x55",
             Call::PosixMemalign,
-            7,
-            Execution::Emulated,
-            "push r12",
-        ),
+            (7, Execution::Emulated, "push r12")),
         (
             "glibc 2.36 reallocarray",
             b"\x48\x89\xf0\x48\xf7\xe2\x70\x07",
             Call::Reallocarray,
-            0,
-            Execution::Stepped,
-            "mov rax, rsi",
-        ),
-        ("musl 1.2.3 malloc", b"\xe9\x6b\x19\x00\x00", Call::Malloc, 0, Execution::Emulated, "jmp 0x41970"),
+            (0, Execution::Stepped, "mov rax, rsi")),
+        ("musl 1.2.3 malloc", b"\xe9\x6b\x19\x00\x00", Call::Malloc, (0, Execution::Emulated, "jmp 0x41970")),
         (
             "CPython 3.11 PyObject_Malloc",
             b"\x48\x89\xfe\x48\x85\xff\x78\x10\x48\x8b\x3d\x71\xd0\x2a\x00",
             Call::PythonMalloc,
-            6,
-            Execution::Emulated,
-            "js 0x40018",
-        ),
+            (6, Execution::Emulated, "js 0x40018")),
         (
             "CPython 3.11 PyObject_Free",
             b"\x48\x89\xfe\x48\x8b\x3d\xe6\xcf\x2a\x00\xff\x25\x00\xd0\x2a\x00",
             Call::PythonFree,
-            0,
-            Execution::Stepped,
-            "mov rsi, rdi",
-        ),
+            (0, Execution::Stepped, "mov rsi, rdi")),
         (
             "Debian's python3.11 PyObject_Malloc",
             b"\x48\x83\xec\x18\x48\x85\xff\x0f\x88\xff\x43\xf5\xff",
             Call::PythonMalloc,
-            0,
-            Execution::Stepped,
-            "sub rsp, 0x18",
-        ),
+            (0, Execution::Stepped, "sub rsp, 0x18")),
         (
             "Debian's python3.11 PyObject_Free",
             b"\x48\x8b\x05\xb9\xeb\x47\x00\x48\x8b\x15\x92\xeb\x47\x00\x48\x3d\x50\x6a\x4d\x00\x0f\x85\xb7\x01\x00\x00",
             Call::PythonFree,
-            20,
-            Execution::Emulated,
-            "jne 0x401d1",
-        ),
+            (20, Execution::Emulated, "jne 0x401d1")),
     ];
-    for (name, bytes, call, offset, execution, instruction) in cases {
+    for (name, bytes, call, expected) in cases {
         let choice = choose_in(bytes, call).expect(name);
-        assert_eq!(
-            (choice.offset, choice.execution, choice.instruction.as_str()),
-            (offset, execution, instruction),
-            "{name}"
-        );
+        assert_eq!((choice.offset, choice.execution, choice.instruction.as_str()), expected, "{name}");
     }
 }
 
