@@ -107,7 +107,7 @@ pub fn is_allocator(elf: &Elf<'_>) -> bool {
     let definitions = elf.symbols().definitions(&["malloc", "free"]);
     let defines = |name: &str| {
         let mut of_name = definitions.iter().filter(|symbol| symbol.name == name);
-        of_name.any(|symbol| symbol.scope == Scope::Global && symbol.kind != SymbolKind::Data)
+        of_name.any(|symbol| symbol.kind != SymbolKind::Data && is_the_librarys(elf, symbol))
     };
     let is_glibc_loader = elf.soname().is_some_and(|name| name.starts_with(b"ld-linux"));
     !is_glibc_loader && defines("malloc") && defines("free")
@@ -116,21 +116,34 @@ pub fn is_allocator(elf: &Elf<'_>) -> bool {
 /// The sites of the C library's allocator.
 #[must_use]
 pub fn libc_sites(elf: &Elf<'_>) -> Sites {
-    find(elf, &LIBC, &[Scope::Global])
+    find(elf, &LIBC, is_the_librarys)
 }
 
 /// The sites of CPython's allocator. Its names are its own, so a program that hides them is no obstacle.
 #[must_use]
 pub fn python_sites(elf: &Elf<'_>) -> Sites {
-    find(elf, &PYTHON, &[Scope::Global, Scope::Local])
+    find(elf, &PYTHON, |_, _| true)
 }
 
-fn find(elf: &Elf<'_>, functions: &'static [Function], scopes: &[Scope]) -> Sites {
+/// False for a local symbol, which may be anything, unless a global name of the C library is at the same address:
+/// linked with `-static-pie`, glibc's `malloc` is local and `__malloc` is not.
+fn is_the_librarys(elf: &Elf<'_>, symbol: &Symbol) -> bool {
+    let is_own_name = |alias: &String| {
+        alias.strip_prefix("__").map(|rest| rest.strip_prefix("libc_").unwrap_or(rest)) == Some(&symbol.name)
+    };
+    symbol.scope == Scope::Global || elf.symbols().function_names_at(symbol.vaddr).iter().any(is_own_name)
+}
+
+fn find(elf: &Elf<'_>, functions: &'static [Function], is_trusted: fn(&Elf<'_>, &Symbol) -> bool) -> Sites {
     let names: Vec<&str> = functions.iter().map(|function| function.name).collect();
-    let definitions = elf.symbols().definitions(&names);
+    let mut definitions = elf.symbols().definitions(&names);
+    definitions.retain(|symbol| symbol.kind != SymbolKind::Data);
+    let (trusted, others): (Vec<_>, Vec<_>) =
+        definitions.into_iter().partition(|symbol| is_trusted(elf, symbol));
+
     let mut plan = Plan::default();
     for function in functions {
-        plan.add(*function, &definitions, scopes);
+        plan.add(*function, &trusted, &others);
     }
     let Plan { entries, mut missing } = plan;
     let mut sites = Vec::new();
@@ -160,16 +173,15 @@ struct Entry {
 }
 
 impl Plan {
-    fn add(&mut self, function: Function, definitions: &[Symbol], scopes: &[Scope]) {
+    fn add(&mut self, function: Function, trusted: &[Symbol], others: &[Symbol]) {
         let name = function.name;
-        let of_name = || definitions.iter().filter(|symbol| symbol.name == name);
-        let functions = || of_name().filter(|symbol| symbol.kind != SymbolKind::Data);
-        if functions().next().is_none() {
-            self.missing.push(Missing { name, reason: MissingReason::NotDefined });
-        } else if !functions().any(|symbol| scopes.contains(&symbol.scope)) {
-            self.missing.push(Missing { name, reason: MissingReason::LocalOnly });
+        let is_of_name = |symbol: &&Symbol| symbol.name == name;
+        if !trusted.iter().any(|symbol| is_of_name(&symbol)) {
+            let is_local = others.iter().any(|symbol| is_of_name(&symbol));
+            let reason = if is_local { MissingReason::LocalOnly } else { MissingReason::NotDefined };
+            self.missing.push(Missing { name, reason });
         }
-        for symbol in functions().filter(|symbol| scopes.contains(&symbol.scope)) {
+        for symbol in trusted.iter().filter(is_of_name) {
             if let Err(reason) = self.place(function, symbol) {
                 self.missing.push(Missing { name, reason });
             }

@@ -85,6 +85,17 @@ fn a_local_free_may_be_anything_but_a_local_pyobject_free_may_not() {
 }
 
 #[test]
+fn a_local_malloc_is_the_librarys_where_a_global_name_of_the_library_says_so() {
+    let local = Definition { bind: elf::STB_LOCAL, ..function("malloc", 0) };
+    let bytes = file(&CODE, &[local, function("__malloc", 0), function("free", 4)]);
+    let elf = Elf::parse(&bytes).expect("made to be parsed");
+    assert_eq!(libc_sites(&elf).of("malloc").map(|site| site.vaddr), Some(CODE_VADDR));
+    assert!(is_allocator(&elf));
+    let elsewhere = sites_of(&[local, function("__malloc", 4)]);
+    assert_eq!(reason_of(&elsewhere, "malloc"), Some(MissingReason::LocalOnly));
+}
+
+#[test]
 fn a_function_outside_the_code_is_refused() {
     let sites = sites_of(&[function("malloc", CODE.len() as u64)]);
     let vaddr = CODE_VADDR + CODE.len() as u64;
