@@ -1,14 +1,20 @@
 //! Every limit of the daemon, each with its arithmetic. The kernel side's are in `memtrace_common::limits`.
 
-/// Live blocks followed over all processes. A ledger entry takes 24 bytes at a load of at most 7/8, and a table
-/// doubles when it grows: ten million take under 650 MiB at worst, while growing.
-pub const LIVE_BLOCKS: usize = 16_000_000;
+/// Live blocks followed over all processes: 7/8 of 2^24. An entry takes 24 bytes and one of control. The tables hold
+/// at most 7/8 of their places and double one of 64 shards at a time: ten million blocks take 400 MiB, 800 at worst.
+pub const LIVE_BLOCKS: usize = 14_680_064;
 
-/// Sites of one process. A site takes about 200 bytes and its frames: 65,536 take 13 MiB and up.
+/// Sites of one process. A site takes about 120 bytes and 32 for each frame: 65,536 with 30 frames take 70 MiB.
 pub const SITES: usize = 65_536;
 
-/// Kernel stack ids remembered of one process, each 24 bytes: 131,072 take 6 MiB.
+/// Kernel stack ids remembered of one process, in two generations of half as many. Each takes 40 bytes, and its
+/// frames are shared with its site: 131,072 take 10 MiB. A generation is as large as what the kernel side remembers
+/// (`memtrace_common::limits::SEEN_STACKS`), so that an id is not forgotten here while the kernel thinks it known.
 pub const STACKS: usize = 131_072;
+
+/// Reallocs in progress in one process: a thread has at most one in each domain. The kernel side follows
+/// `memtrace_common::limits::THREADS` threads. An entry takes 40 bytes: 65,536 take 3 MiB.
+pub const REALLOCS: usize = 65_536;
 
 /// Processes followed at once, exited ones that wait for their last report included.
 pub const PROCESSES: usize = 16_384;

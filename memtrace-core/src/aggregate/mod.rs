@@ -1,1 +1,40 @@
-//! Stage aggregate.
+//! Stage aggregate: the ledger of live blocks, and the figures drawn from it.
+//!
+//! In: decoded memory events, in the order of the ring, and what each stack id stands for. Out: for each process its
+//! totals, rates and sites ([`ProcessFigures`]). It refuses to guess: what it cannot place is counted under a
+//! [`memtrace_common::DropReason`] or as an unknown free, and is never subtracted from anything.
+//!
+//! ```text
+//! Aggregator -> ProcessLedger (what each event means)
+//!                 |- BlockTable   address -> block: size, site, birth
+//!                 |- Reallocs     blocks that are between the two records of a realloc
+//!                 |- Stacks       kernel stack id -> frames and their sites
+//!                 `- Sites        (domain, frames) -> what was allocated there and what of it lives
+//! ```
+//!
+//! Invariant, for each process, whatever the events: live bytes = allocated - freed - unfollowed = the sum over the
+//! sites = the sum over the blocks; and likewise for blocks.
+
+mod aggregator;
+mod blocks;
+mod drops;
+mod epoch;
+mod figures;
+mod ledger;
+mod query;
+mod realloc;
+mod shared;
+mod sites;
+mod stacks;
+mod unknown_frees;
+
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod tests;
+
+pub use aggregator::Aggregator;
+pub use drops::DropCounts;
+pub use figures::{ProcessFigures, SiteFigures, Unfollowed};
+pub use query::{Query, Sort};
+pub use shared::Limits;

@@ -1,0 +1,123 @@
+//! What happened, decoded.
+
+use memtrace_common::Domain;
+
+use super::StackView;
+
+/// Whose memory an event is about, who did it, and in which heap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// The daemon's number for the process.
+    pub target: u32,
+    /// Thread id in the root pid namespace.
+    pub thread: u32,
+    /// Whose bytes.
+    pub domain: Domain,
+}
+
+/// A block was handed out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Allocation {
+    /// Who.
+    pub origin: Origin,
+    /// The pointer.
+    pub address: u64,
+    /// Bytes asked for.
+    pub size_bytes: u64,
+    /// 0 when the stack could not be walked.
+    pub stack_id: u64,
+    /// CLOCK_MONOTONIC.
+    pub time_ns: u64,
+}
+
+/// A block is given back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Free {
+    /// Who.
+    pub origin: Origin,
+    /// The pointer.
+    pub address: u64,
+}
+
+/// A realloc was entered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReallocBegin {
+    /// Who.
+    pub origin: Origin,
+    /// The old pointer.
+    pub address: u64,
+}
+
+/// A realloc returned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReallocEnd {
+    /// Who.
+    pub origin: Origin,
+    /// The old pointer.
+    pub old_address: u64,
+    /// The new pointer, 0 when nothing was handed out.
+    pub new_address: u64,
+    /// Bytes asked for.
+    pub size_bytes: u64,
+    /// 0 when the stack could not be walked.
+    pub stack_id: u64,
+    /// CLOCK_MONOTONIC.
+    pub time_ns: u64,
+    /// Python's realloc moved the block to libc's heap, and libc has reported it already.
+    pub new_block_is_libc: bool,
+}
+
+/// One record of the ring. `target` is 0 for a process that is not traced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event<'a> {
+    /// A block was handed out.
+    Allocated(Allocation),
+    /// A block is given back.
+    Freed(Free),
+    /// A realloc was entered.
+    ReallocBegun(ReallocBegin),
+    /// A realloc returned.
+    ReallocEnded(ReallocEnd),
+    /// What a stack id stands for.
+    Stack(StackView<'a>),
+    /// A process was created.
+    Forked {
+        /// The parent's number.
+        target: u32,
+        /// The parent.
+        parent: u32,
+        /// The child.
+        process: u32,
+        /// The child works in its parent's memory until it execs.
+        shares_memory: bool,
+        /// The parent's comm, up to its NUL.
+        comm: &'a [u8],
+    },
+    /// A process replaced its image.
+    Executed {
+        /// The process' number.
+        target: u32,
+        /// The process.
+        process: u32,
+        /// Its comm from now on, up to its NUL.
+        comm: &'a [u8],
+    },
+    /// A thread exited; the process with it, if it was the last.
+    Exited {
+        /// The process' number.
+        target: u32,
+        /// The process.
+        process: u32,
+        /// The thread.
+        thread: u32,
+    },
+    /// A task's comm changed.
+    Renamed {
+        /// The process' number.
+        target: u32,
+        /// The task: a thread id.
+        task: u32,
+        /// Its comm from now on, up to its NUL.
+        comm: &'a [u8],
+    },
+}
