@@ -1,1 +1,3 @@
 //! Stage attribute.
+
+pub mod python;
