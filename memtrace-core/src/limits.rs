@@ -30,3 +30,6 @@ pub const LINE_TABLE_BYTES: usize = 1 << 20;
 
 /// Values of the label `comm`; further ones are counted under `other`. At 12 series each: 2,400 series.
 pub const COMM_LABELS: usize = 200;
+
+/// Python functions (name and file) kept over all processes. Each takes about 100 bytes and its strings.
+pub const FUNCTION_NAMES: usize = 1 << 20;

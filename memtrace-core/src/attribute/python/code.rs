@@ -77,8 +77,9 @@ impl CodeObject {
     #[must_use]
     pub fn line_of(&self, instruction: u64) -> Option<u32> {
         let unit = match self.position {
-            Position::Bytes => instruction.cast_signed().div_euclid(2),
-            Position::Units => instruction.cast_signed(),
+            // `f_lasti` is an `int` in the low half.
+            Position::Bytes => i64::from((instruction as u32).cast_signed().div_euclid(2)),
+            Position::Units => i64::from((instruction as u32).cast_signed()),
             Position::Address(start) => instruction.wrapping_sub(start).cast_signed().div_euclid(2),
         };
         if unit == -1 {

@@ -3,7 +3,7 @@
 //! In: the address of `_PyRuntime` in a running process, and the version. Out: a [`PythonRuntime`]. It refuses what its
 //! parts refuse, and an interpreter that is still starting with [`PythonError::NotReady`].
 
-use memtrace_common::settings::PythonTarget;
+use memtrace_common::settings::{FrameWindow, PythonTarget};
 
 use super::error::PythonError;
 use super::object;
@@ -87,9 +87,8 @@ fn python_target(offsets: &Offsets, slot: Slot) -> PythonTarget {
     PythonTarget {
         thread_state_offset,
         thread_state_index_offset,
-        thread_state_indirect: u8::from(is_indirect),
-        frame_layout: offsets.frame.layout,
-        frame_owner_offset: offsets.frame.owner,
+        thread_state_indirect: u16::from(is_indirect),
+        window: FrameWindow::of(offsets.frame.layout, offsets.frame.owner),
         reserved: 0,
         frame_offset: offsets.thread.frame,
         cframe_offset: offsets.thread.cframe.unwrap_or(u16::MAX),

@@ -30,7 +30,7 @@ fn image() -> Image {
 fn a_running_interpreter_gives_what_the_bpf_program_needs() {
     let target = inspect(&image(), RUNTIME, VERSION).unwrap().target;
     assert_eq!((target.thread_state_offset, target.thread_state_indirect), (0x338, 0));
-    assert_eq!((target.frame_offset, target.cframe_offset, target.frame_layout), (24, u16::MAX, 1));
+    assert_eq!((target.frame_offset, target.cframe_offset, target.window.instruction), (24, u16::MAX, 80));
 }
 
 #[test]
