@@ -1,0 +1,4 @@
+//! The tests, by what they are about.
+
+mod python_lines;
+mod python_memory;

@@ -1,0 +1,5 @@
+//! What the tests share.
+
+pub(crate) mod frames;
+pub(crate) mod interpreters;
+pub(crate) mod memory;
