@@ -2,3 +2,4 @@
 
 mod python_lines;
 mod python_memory;
+mod python_version;

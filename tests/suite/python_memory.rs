@@ -1,8 +1,6 @@
 //! The reader of interpreters against real ones: what it says from outside is what the program itself says.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use memtrace_core::attribute::python::{PythonError, PythonRuntime, inspect, read_code, thread_states};
@@ -10,6 +8,7 @@ use memtrace_core::attribute::python::{PythonError, PythonRuntime, inspect, read
 use crate::support::frames;
 use crate::support::interpreters::{self, Interpreter};
 use crate::support::memory::{ProcessMemory, RuntimeFinder};
+use crate::support::program::Program;
 
 const NESTED_FRAMES: &str = include_str!("../programs/nested_frames.py");
 const REUSED_CODE: &str = include_str!("../programs/reused_code.py");
@@ -18,52 +17,6 @@ const START_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Function, file, line.
 type Place = (String, String, u32);
-
-/// A Python program that ends with the test.
-struct Program {
-    child: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Program {
-    fn start(interpreter: &Interpreter, source: &str) -> Self {
-        let mut child = Command::new(&interpreter.path)
-            .args(["-I", "-c", source])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the interpreter starts");
-        let output = child.stdout.take().expect("its output is a pipe");
-        Self { child, output: BufReader::new(output) }
-    }
-
-    /// The next line that the program prints.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        line
-    }
-
-    /// Lets the program go on.
-    fn proceed(&mut self) {
-        self.child.stdin.as_mut().expect("its input is a pipe").write_all(b"\n").unwrap();
-    }
-
-    /// Its memory and its interpreter, once it has printed something.
-    fn inspect(&self) -> (ProcessMemory, PythonRuntime) {
-        let memory = ProcessMemory::open(self.child.id());
-        let mapped = RuntimeFinder::default().find(self.child.id()).expect("the runtime is mapped");
-        let runtime = inspect(&memory, mapped.address, mapped.version(&memory)).unwrap();
-        (memory, runtime)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.child.kill().expect("a child can be killed");
-        self.child.wait().expect("a child can be waited for");
-    }
-}
 
 #[test]
 fn the_frames_of_every_thread_are_those_that_the_program_reports() {
@@ -117,7 +70,7 @@ fn an_interpreter_that_starts_is_not_ready_and_then_ready() {
         let mut not_ready = 0;
         for _ in 0..STARTS {
             let program = Program::start(&interpreter, "import sys; sys.stdin.read()");
-            not_ready += wait_until_ready(&mut finder, &interpreter, program.child.id());
+            not_ready += wait_until_ready(&mut finder, &interpreter, program.process());
         }
         println!("{}: not ready {not_ready} times", interpreter.path.display());
     }
