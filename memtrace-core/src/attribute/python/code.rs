@@ -15,7 +15,7 @@ use super::offsets::Instructions;
 use super::runtime::PythonRuntime;
 use super::string;
 use crate::limits::LINE_TABLE_BYTES;
-use crate::world::MemoryReader;
+use crate::world::{MemoryReader, Unreadable};
 
 /// Bytes of one code unit, since 3.6.
 const UNIT_BYTES: u64 = 2;
@@ -53,21 +53,46 @@ enum Position {
 pub struct CodeIdentity {
     /// Where the code object is.
     pub address: u64,
+    type_address: u64,
     first_line: i32,
-    code_units: u64,
+    /// Address of `co_code` to 3.10, how many code units there are from 3.11 on.
+    instructions: u64,
     line_table: u64,
     file: u64,
     function: u64,
+    /// Names are interned, so they have a hash, which outlives the address of the `str`.
     function_hash: u64,
     /// `co_version`, 0 before 3.12.
     version: u32,
 }
 
 impl CodeIdentity {
-    /// True when the same code object is still at its address. False as well when it cannot be read.
+    /// True when the same code object is still at its address. False as well when it cannot be read. It takes two reads.
     #[must_use]
     pub fn still_same(&self, reader: &dyn MemoryReader, runtime: &PythonRuntime) -> bool {
-        read_head(reader, runtime, self.address).is_ok_and(|head| head.identity == *self)
+        Self::read(reader, runtime, self.address).is_ok_and(|identity| identity == *self)
+    }
+
+    fn read(reader: &dyn MemoryReader, runtime: &PythonRuntime, address: u64) -> Result<Self, Unreadable> {
+        let offsets = &runtime.offsets.code;
+        let mut bytes = vec![0; offsets.header_bytes()];
+        object::read(reader, address, &mut bytes)?;
+        let function = object::word_at(&bytes, offsets.function);
+        let instructions = match offsets.instructions {
+            Instructions::Bytes(offset) => offset,
+            Instructions::Inline(_) => OBJECT_SIZE as u16,
+        };
+        Ok(Self {
+            address,
+            type_address: object::word_at(&bytes, OBJECT_TYPE as u16),
+            first_line: object::int_at(&bytes, offsets.first_line),
+            instructions: object::word_at(&bytes, instructions),
+            line_table: object::word_at(&bytes, offsets.line_table),
+            file: object::word_at(&bytes, offsets.file),
+            function,
+            function_hash: string::read_hash(reader, function)?,
+            version: offsets.version.map_or(0, |offset| object::int_at(&bytes, offset).cast_unsigned()),
+        })
     }
 }
 
@@ -99,66 +124,49 @@ pub fn read_code(
     runtime: &PythonRuntime,
     code_address: u64,
 ) -> Result<CodeObject, CodeError> {
-    let head = read_head(reader, runtime, code_address)?;
-    let CodeIdentity { first_line, code_units, file, function, line_table, .. } = head.identity;
-    let table = read_line_table(reader, line_table)?;
-    let format = LineFormat::of(runtime.version);
+    let identity = CodeIdentity::read(reader, runtime, code_address)?;
+    if !object::is_pointer(identity.type_address) || !object::is_code_type(reader, identity.type_address)? {
+        return Err(CodeError::NotCode { address: code_address });
+    }
+    let (code_units, position) = instructions_of(reader, runtime, &identity)?;
+    let table = read_line_table(reader, identity.line_table)?;
     let code = CodeObject {
-        function: string::read_string(reader, &runtime.offsets, function)?,
-        file: string::read_string(reader, &runtime.offsets, file)?,
-        first_line: u32::try_from(first_line).unwrap_or(0),
-        lines: LineTable::decode(format, &table, first_line, u32::try_from(code_units).unwrap_or(u32::MAX)),
-        identity: head.identity,
-        position: head.position,
+        function: string::read_string(reader, &runtime.offsets, identity.function)?,
+        file: string::read_string(reader, &runtime.offsets, identity.file)?,
+        first_line: u32::try_from(identity.first_line).unwrap_or(0),
+        lines: LineTable::decode(
+            LineFormat::of(runtime.version),
+            &table,
+            identity.first_line,
+            u32::try_from(code_units).unwrap_or(u32::MAX),
+        ),
+        identity,
+        position,
     };
-    if code.identity.still_same(reader, runtime) {
+    if identity.still_same(reader, runtime) {
         Ok(code)
     } else {
         Err(CodeError::Changed { address: code_address })
     }
 }
 
-/// The fixed part of a code object.
-struct Head {
-    identity: CodeIdentity,
-    position: Position,
-}
-
-fn read_head(reader: &dyn MemoryReader, runtime: &PythonRuntime, address: u64) -> Result<Head, CodeError> {
-    let offsets = &runtime.offsets.code;
-    let mut bytes = vec![0; offsets.header_bytes()];
-    object::read(reader, address, &mut bytes)?;
-    let type_address = object::word_at(&bytes, OBJECT_TYPE as u16);
-    if !object::is_pointer(type_address) || !object::is_code_type(reader, type_address)? {
-        return Err(CodeError::NotCode { address });
-    }
-    let function = object::word_at(&bytes, offsets.function);
-    let (code_units, position) = match offsets.instructions {
-        Instructions::Bytes(offset) => {
-            let size = read_bytes_size(reader, object::word_at(&bytes, offset))?;
-            (size / UNIT_BYTES, position_of_frame_object(runtime))
-        }
+/// How many code units there are, and how a frame names one of them.
+fn instructions_of(
+    reader: &dyn MemoryReader,
+    runtime: &PythonRuntime,
+    identity: &CodeIdentity,
+) -> Result<(u64, Position), CodeError> {
+    match runtime.offsets.code.instructions {
         Instructions::Inline(offset) => {
-            let units = object::word_at(&bytes, OBJECT_SIZE as u16);
-            (units, Position::Address(address + u64::from(offset)))
+            Ok((identity.instructions, Position::Address(identity.address + u64::from(offset))))
         }
-    };
-    let identity = CodeIdentity {
-        address,
-        first_line: object::int_at(&bytes, offsets.first_line),
-        code_units,
-        line_table: object::word_at(&bytes, offsets.line_table),
-        file: object::word_at(&bytes, offsets.file),
-        function,
-        function_hash: string::read_hash(reader, function)?,
-        version: offsets.version.map_or(0, |offset| object::int_at(&bytes, offset).cast_unsigned()),
-    };
-    Ok(Head { identity, position })
-}
-
-/// `f_lasti` counts bytes to 3.9 and code units in 3.10.
-const fn position_of_frame_object(runtime: &PythonRuntime) -> Position {
-    if runtime.version.minor < 10 { Position::Bytes } else { Position::Units }
+        Instructions::Bytes(_) => {
+            let code_units = read_bytes_size(reader, identity.instructions)? / UNIT_BYTES;
+            // `f_lasti` counts bytes to 3.9 and code units in 3.10.
+            let position = if runtime.version.minor < 10 { Position::Bytes } else { Position::Units };
+            Ok((code_units, position))
+        }
+    }
 }
 
 /// The size of a `bytes` object, which is checked to be one.

@@ -3,6 +3,9 @@
 use super::version::VersionError;
 use crate::world::Unreadable;
 
+/// The field that is wrong when what lies at the runtime's address is no table at all.
+pub(super) const DEBUG_COOKIE: &str = "cookie";
+
 /// Why [`super::inspect`] gave up on an interpreter.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PythonError {
@@ -51,10 +54,15 @@ impl PythonError {
         }
     }
 
-    /// True when the same call may succeed a moment later.
+    /// True when the same call may succeed a moment later, so that a few more tries are worth it: the interpreter
+    /// starts, or the dynamic loader has mapped the first part of its file and not yet the one with `_PyRuntime`.
     #[must_use]
-    pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::NotReady)
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::NotReady | Self::Unreadable(_) => true,
+            Self::BadDebugOffsets { field } => *field == DEBUG_COOKIE,
+            Self::Version(_) | Self::ThreadStateNotFound { .. } | Self::ThreadStateAmbiguous { .. } => false,
+        }
     }
 }
 

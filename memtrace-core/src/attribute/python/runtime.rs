@@ -29,7 +29,8 @@ pub struct PythonRuntime {
 /// Learns how to walk the Python stacks of a process.
 ///
 /// # Errors
-/// [`PythonError::NotReady`] while the interpreter starts: call again a little later. Anything else is final.
+/// [`PythonError::NotReady`] while the interpreter starts. Call again a little later while
+/// [`PythonError::is_temporary`], but not for ever: a program can have CPython linked in and never start it.
 pub fn inspect(
     reader: &dyn MemoryReader,
     runtime_address: u64,

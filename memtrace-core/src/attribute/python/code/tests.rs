@@ -53,6 +53,24 @@ fn a_code_object_gives_its_names_and_lines() {
 }
 
 #[test]
+fn frame_objects_count_bytes_and_then_units() {
+    let mut image = image();
+    image.put_bytes(LINES + 0x1000, &[0; 8]);
+    image.put_bytes(LINES, &[4, 1]);
+    image.put_word(CODE + 48, LINES + 0x1000);
+    let mut runtime = RUNTIME;
+    runtime.offsets.code.instructions = super::Instructions::Bytes(48);
+    for (minor, last_units) in [(9, 6), (10, 3)] {
+        runtime.version.minor = minor;
+        let code = read_code(&image, &runtime, CODE).unwrap();
+        let lines = [-1, 0, last_units, last_units + 2, -3].map(|at: i64| code.line_of(at.cast_unsigned()));
+        let last = if minor == 9 { Some(11) } else { None };
+        let first = if minor == 9 { Some(10) } else { Some(11) };
+        assert_eq!(lines, [Some(10), first, last, None, None], "3.{minor}");
+    }
+}
+
+#[test]
 fn another_object_at_the_address_is_not_a_code_object() {
     let mut image = image();
     image.put_word(CODE + 8, STRING_TYPE);

@@ -10,7 +10,7 @@
 use memtrace_common::settings::frame_layout;
 
 use super::{CodeOffsets, FrameOffsets, Instructions, Offsets, RuntimeOffsets, ThreadOffsets};
-use crate::attribute::python::error::PythonError;
+use crate::attribute::python::error::{DEBUG_COOKIE, PythonError};
 use crate::attribute::python::object::{
     BYTES_DATA, OBJECT_SIZE, OBJECT_TYPE, STRING_LENGTH, STRING_STATE, TYPE_FLAGS, TYPE_NAME,
 };
@@ -139,7 +139,7 @@ impl Table<'_> {
 
     fn check_header(&self, version: PythonVersion) -> Result<(), PythonError> {
         if !self.bytes.starts_with(COOKIE) {
-            return Err(PythonError::BadDebugOffsets { field: "cookie" });
+            return Err(PythonError::BadDebugOffsets { field: DEBUG_COOKIE });
         }
         let hex =
             u32::try_from(self.number(8)).map_err(|_| PythonError::BadDebugOffsets { field: "version" })?;

@@ -5,7 +5,7 @@
 //!
 //! Invariant: an offset is small (see [`debug_offsets`]), so adding it to an address cannot reach far.
 //!
-//! What never changed from 3.8 to 3.14 on 64-bit builds with the GIL is a constant in [`super::object`].
+//! What never changed from 3.8 to 3.14 on 64-bit builds with the GIL is a constant in `object.rs`.
 
 pub mod debug_offsets;
 mod table;

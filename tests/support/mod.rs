@@ -1,0 +1,6 @@
+//! What the tests share.
+
+pub(crate) mod frames;
+pub(crate) mod interpreters;
+pub(crate) mod memory;
+pub(crate) mod program;
