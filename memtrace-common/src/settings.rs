@@ -81,30 +81,7 @@ pub struct FrameWindow {
     pub instruction_mask: u64,
 }
 
-/// The layouts that there are.
-pub mod frame_layout {
-    /// 3.8 and 3.9.
-    pub const OBJECT_LASTI_104: u8 = 1;
-    /// 3.10.
-    pub const OBJECT_LASTI_96: u8 = 2;
-    /// 3.11.
-    pub const INTERPRETER_3_11: u8 = 3;
-    /// 3.12 on.
-    pub const INTERPRETER_3_12: u8 = 4;
-}
-
 impl FrameWindow {
-    /// By number.
-    #[must_use]
-    pub const fn of(layout: u8, owner_offset: u8) -> Self {
-        match layout {
-            frame_layout::OBJECT_LASTI_104 => Self::frame_object(104),
-            frame_layout::OBJECT_LASTI_96 => Self::frame_object(96),
-            frame_layout::INTERPRETER_3_11 => Self::interpreter_3_11(),
-            _ => Self::interpreter_3_12(owner_offset),
-        }
-    }
-
     /// The largest window.
     pub const BYTES_MAX: usize = 96;
 

@@ -3,11 +3,9 @@
 
 use memtrace_common::limits::PYTHON_FRAMES;
 use memtrace_common::record::PythonFrame;
-use memtrace_common::settings::{PythonTarget, frame_layout};
+use memtrace_common::settings::PythonTarget;
 use memtrace_core::world::{MemoryReader, Unreadable};
 
-/// Owners from here on are not Python's: entry frames on the C stack, the interpreter's own.
-const OWNER_NOT_PYTHON: u8 = 3;
 const TAG_BITS: u64 = 3;
 
 /// The frames of the thread, innermost first.
@@ -44,20 +42,15 @@ fn read_frame(
     target: &PythonTarget,
     address: u64,
 ) -> Result<(Option<PythonFrame>, u64), Unreadable> {
-    let word = |offset: u64| reader.read_u64(address + offset);
-    let last_instruction =
-        |offset: u64| Ok(i64::from(reader.read_u32(address + offset)?.cast_signed()).cast_unsigned());
-    let (code, instruction, previous) = match target.frame_layout {
-        frame_layout::OBJECT_LASTI_104 => (word(32)?, last_instruction(104)?, word(24)?),
-        frame_layout::OBJECT_LASTI_96 => (word(32)?, last_instruction(96)?, word(24)?),
-        frame_layout::INTERPRETER_3_11 => (word(32)?, word(56)?, word(48)?),
-        frame_layout::INTERPRETER_3_12 => (word(0)?, word(56)?, word(8)?),
-        other => panic!("no frame layout has the number {other}"),
+    let layout = &target.window;
+    let mut window = vec![0; usize::from(layout.bytes)];
+    reader.read(address + u64::from(layout.start), &mut window)?;
+    let word = |offset: u8| {
+        let at = usize::from(offset);
+        u64::from_le_bytes(window[at..at + 8].try_into().unwrap())
     };
-    let mut owner = [0];
-    if target.frame_layout == frame_layout::INTERPRETER_3_12 {
-        reader.read(address + u64::from(target.frame_owner_offset), &mut owner)?;
-    }
-    let frame = PythonFrame { code: code & !TAG_BITS, instruction };
-    Ok(((owner[0] < OWNER_NOT_PYTHON).then_some(frame), previous))
+    let instruction = word(layout.instruction) & layout.instruction_mask;
+    let frame = PythonFrame { code: word(layout.code) & !TAG_BITS, instruction };
+    let is_python = u16::from(window[usize::from(layout.owner)]) < layout.first_internal_owner;
+    Ok((is_python.then_some(frame), word(layout.outer)))
 }

@@ -44,10 +44,14 @@ mod tests {
 
     #[test]
     fn allocators_are_hidden_and_their_users_are_not() {
-        for hidden in ["operator new(unsigned long)", "__libc_malloc", "_PyObject_Malloc", "PyMem_Realloc", "malloc"] {
+        for hidden in
+            ["operator new(unsigned long)", "__libc_malloc", "_PyObject_Malloc", "PyMem_Realloc", "malloc"]
+        {
             assert!(is_allocator(hidden), "{hidden}");
         }
-        for shown in ["__libc_start_main", "PyObject_Call", "PyMem_SetAllocator", "strdup", "main", "my_malloc_user"] {
+        for shown in
+            ["__libc_start_main", "PyObject_Call", "PyMem_SetAllocator", "strdup", "main", "my_malloc_user"]
+        {
             assert!(!is_allocator(shown), "{shown}");
         }
     }

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_line_gives_range_rights_file_and_path() {
-        let line = "7f0a1c028000-7f0a1c1bd000 r-xp 00026000 fe:01 393345                     /usr/lib/libc.so.6";
+        let line =
+            "7f0a1c028000-7f0a1c1bd000 r-xp 00026000 fe:01 393345                     /usr/lib/libc.so.6";
         let mapping = parse_line(line).expect("a file mapping");
         assert_eq!((mapping.start, mapping.end), (0x7f0a_1c02_8000, 0x7f0a_1c1b_d000));
         assert!(mapping.executable && !mapping.deleted);

@@ -23,7 +23,9 @@ impl MemoryReader for ProcessMemory {
         let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: length };
         // SAFETY: `local` spans exactly `buffer`, which is borrowed mutably for the call; `remote` is an address in
         // the other process, which the kernel checks.
-        let read = unsafe { libc::process_vm_readv(self.pid as libc::pid_t, &raw const local, 1, &raw const remote, 1, 0) };
+        let read = unsafe {
+            libc::process_vm_readv(self.pid as libc::pid_t, &raw const local, 1, &raw const remote, 1, 0)
+        };
         if read == length.cast_signed() { Ok(()) } else { Err(Unreadable { address, length }) }
     }
 }

@@ -33,7 +33,8 @@ impl Stat {
 /// When the process does not exist.
 pub fn stat(pid: u32) -> io::Result<Stat> {
     let text = fs::read(format!("/proc/{pid}/stat"))?;
-    parse_stat(&String::from_utf8_lossy(&text)).ok_or_else(|| io::Error::other("unexpected form of /proc/PID/stat"))
+    parse_stat(&String::from_utf8_lossy(&text))
+        .ok_or_else(|| io::Error::other("unexpected form of /proc/PID/stat"))
 }
 
 /// Fields are counted from after the comm, which may hold blanks and parentheses (proc_pid_stat(5)).
@@ -115,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_comm_with_blanks_and_parentheses_does_not_shift_the_fields() {
-        let line = "7 (a) b (c) S 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 3 0 12345 1000 42 18446744073709551615";
+        let line =
+            "7 (a) b (c) S 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 3 0 12345 1000 42 18446744073709551615";
         let stat = parse_stat(line).expect("well formed");
         assert_eq!(stat.comm, "a) b (c");
         assert_eq!((stat.state, stat.threads, stat.start_time_ticks, stat.rss_pages), ('S', 3, 12345, 42));
@@ -123,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_zombie_leader_with_live_threads_is_alive() {
-        let zombie = |threads| Stat { comm: String::new(), state: 'Z', threads, start_time_ticks: 0, rss_pages: 0 };
+        let zombie =
+            |threads| Stat { comm: String::new(), state: 'Z', threads, start_time_ticks: 0, rss_pages: 0 };
         assert!(zombie(2).is_alive());
         assert!(!zombie(1).is_alive());
     }

@@ -7,7 +7,10 @@ use std::{path::PathBuf, thread};
 use aya::{
     Ebpf,
     maps::{Array, MapData},
-    programs::{UProbe, uprobe::{UProbeAttachLocation, UProbeScope}},
+    programs::{
+        UProbe,
+        uprobe::{UProbeAttachLocation, UProbeScope},
+    },
 };
 use thiserror::Error;
 
@@ -37,7 +40,8 @@ pub(super) fn find(ebpf: &mut Ebpf) -> Result<u32, FsBaseError> {
         map.get(&0, 0).map(|[_, offset]| offset).map_err(|error| failed(&error))
     };
     let here = search()?;
-    let elsewhere = thread::scope(|scope| scope.spawn(search).join()).map_err(|_| failed(&"a thread panicked"))??;
+    let elsewhere =
+        thread::scope(|scope| scope.spawn(search).join()).map_err(|_| failed(&"a thread panicked"))??;
     detach(ebpf)?;
     if here == 0 || here != elsewhere {
         return Err(FsBaseError::NotFound);

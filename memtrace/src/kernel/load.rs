@@ -13,8 +13,7 @@ use thiserror::Error;
 use super::{counters::KernelCounters, fs_base, multi::MultiPrograms, tracefs};
 
 /// The object, built by `cargo xtask build-ebpf` and committed, so that building memtrace needs no BPF toolchain.
-static OBJECT: &[u8] =
-    aya::include_bytes_aligned!("../../../memtrace-ebpf/prebuilt/memtrace.bpf.o");
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../memtrace-ebpf/prebuilt/memtrace.bpf.o");
 
 /// What can be chosen.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +35,9 @@ pub enum LoadError {
     )]
     NotPermitted(String),
     /// The kernel is too old, or built without something.
-    #[error("this kernel cannot run memtrace's BPF programs: {0}\n  memtrace needs Linux 5.10 or later; see: memtrace doctor")]
+    #[error(
+        "this kernel cannot run memtrace's BPF programs: {0}\n  memtrace needs Linux 5.10 or later; see: memtrace doctor"
+    )]
     Unsupported(String),
     /// The object lacks something: it was built from other sources.
     #[error("the built-in BPF object has no {0}\n  rebuild it: cargo xtask build-ebpf")]

@@ -65,10 +65,8 @@ impl MultiPrograms {
     /// Loads the programs against the maps that aya made.
     pub(super) fn load(ebpf: &Ebpf, object: &[u8]) -> Result<Self, MultiError> {
         let object = relocated(ebpf, object).map_err(MultiError::Object)?;
-        let programs = Self {
-            enter: load_program(&object, "enter_any")?,
-            leave: load_program(&object, "leave")?,
-        };
+        let programs =
+            Self { enter: load_program(&object, "enter_any")?, leave: load_program(&object, "leave")? };
         if programs.filters_by_process() { Ok(programs) } else { Err(MultiError::ThreadFilter) }
     }
 

@@ -1,8 +1,9 @@
 //! A target's memory for tests: bytes at addresses, and Python objects put there by hand.
 
+use memtrace_common::settings::FrameWindow;
 use std::collections::BTreeMap;
 
-use super::offsets::{CodeOffsets, FrameOffsets, Instructions, Offsets, RuntimeOffsets, ThreadOffsets};
+use super::offsets::{CodeOffsets, Instructions, Offsets, RuntimeOffsets, ThreadOffsets};
 use crate::world::{MemoryReader, Unreadable};
 
 pub(super) const CODE_TYPE: u64 = 0x6000_0000;
@@ -24,7 +25,7 @@ pub(super) const TEXT_OFFSETS: Offsets = Offsets {
         frame: 56,
         cframe: Some(0),
     },
-    frame: FrameOffsets { layout: 4, owner: 70 },
+    frame: FrameWindow::interpreter_3_12(70),
     code: CodeOffsets {
         first_line: 68,
         file: 112,

@@ -3,7 +3,7 @@
 //! In: the address of `_PyRuntime` in a running process, and the version. Out: a [`PythonRuntime`]. It refuses what its
 //! parts refuse, and an interpreter that is still starting with [`PythonError::NotReady`].
 
-use memtrace_common::settings::{FrameWindow, PythonTarget};
+use memtrace_common::settings::PythonTarget;
 
 use super::error::PythonError;
 use super::object;
@@ -89,7 +89,7 @@ fn python_target(offsets: &Offsets, slot: Slot) -> PythonTarget {
         thread_state_offset,
         thread_state_index_offset,
         thread_state_indirect: u16::from(is_indirect),
-        window: FrameWindow::of(offsets.frame.layout, offsets.frame.owner),
+        window: offsets.frame,
         reserved: 0,
         frame_offset: offsets.thread.frame,
         cframe_offset: offsets.thread.cframe.unwrap_or(u16::MAX),

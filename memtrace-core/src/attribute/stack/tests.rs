@@ -44,8 +44,7 @@ fn attributed(native: &[u64], native_end: StackEnd) -> Attributed {
 #[test]
 fn a_return_address_is_attributed_to_the_call_before_it() {
     let stack = attributed(&[0x1001, 0x2000], StackEnd::Complete);
-    let expected =
-        [FrameRef::Native { module: 1, offset: 0 }, FrameRef::Native { module: 1, offset: 0xfff }];
+    let expected = [FrameRef::Native { module: 1, offset: 0 }, FrameRef::Native { module: 1, offset: 0xfff }];
     assert_eq!(&*stack.frames, &expected);
     assert!(!stack.is_truncated);
 }

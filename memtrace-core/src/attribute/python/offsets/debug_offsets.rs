@@ -7,9 +7,9 @@
 //! Invariant: an offset in a thread state, frame or code object is under 64 KiB, one in the runtime or an interpreter
 //! under 1 MiB. The structures are smaller (3.13: 304 bytes, 88 bytes, 208 bytes, 277 KiB), so a larger number is forged.
 
-use memtrace_common::settings::frame_layout;
+use memtrace_common::settings::FrameWindow;
 
-use super::{CodeOffsets, FrameOffsets, Instructions, Offsets, RuntimeOffsets, ThreadOffsets};
+use super::{CodeOffsets, Instructions, Offsets, RuntimeOffsets, ThreadOffsets};
 use crate::attribute::python::error::{DEBUG_COOKIE, PythonError};
 use crate::attribute::python::object::{
     BYTES_DATA, OBJECT_SIZE, OBJECT_TYPE, STRING_LENGTH, STRING_STATE, TYPE_FLAGS, TYPE_NAME,
@@ -197,7 +197,7 @@ impl Table<'_> {
     }
 
     /// The BPF program has the offsets of a frame built in, except that of `owner`.
-    fn frame(&self, at: usize) -> Result<FrameOffsets, PythonError> {
+    fn frame(&self, at: usize) -> Result<FrameWindow, PythonError> {
         for (at, expected, field) in [
             (at + 8, 8, "interpreter_frame.previous"),
             (at + 16, 0, "interpreter_frame.executable"),
@@ -211,7 +211,7 @@ impl Table<'_> {
         let owner = self.offset(at + 40, "interpreter_frame.owner", size, 1)?;
         // Behind `instr_ptr`, and near enough for one read of the whole frame.
         match u8::try_from(owner) {
-            Ok(owner) if owner >= 64 => Ok(FrameOffsets { layout: frame_layout::INTERPRETER_3_12, owner }),
+            Ok(owner @ 64..80) => Ok(FrameWindow::interpreter_3_12(owner)),
             _ => Err(PythonError::BadDebugOffsets { field: "interpreter_frame.owner" }),
         }
     }

@@ -10,6 +10,8 @@
 pub mod debug_offsets;
 mod table;
 
+use memtrace_common::settings::FrameWindow;
+
 use super::error::PythonError;
 use super::version::PythonVersion;
 use crate::world::MemoryReader;
@@ -22,7 +24,7 @@ pub struct Offsets {
     /// In `PyThreadState`.
     pub thread: ThreadOffsets,
     /// In a frame.
-    pub frame: FrameOffsets,
+    pub frame: FrameWindow,
     /// In `PyCodeObject`.
     pub code: CodeOffsets,
     /// Bytes of `PyASCIIObject`: where the text of an ASCII string starts.
@@ -57,15 +59,6 @@ pub struct ThreadOffsets {
     pub frame: u16,
     /// `_PyCFrame.current_frame` in 3.11 and 3.12.
     pub cframe: Option<u16>,
-}
-
-/// In a frame.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct FrameOffsets {
-    /// A [`memtrace_common::settings::frame_layout`].
-    pub layout: u8,
-    /// `owner`, from 3.12 on; 0 before.
-    pub owner: u8,
 }
 
 /// In `PyCodeObject`.

@@ -4,9 +4,9 @@
 //! 3.12.1), and read back from running interpreters by `tests/suite/python_memory.rs`. CPython keeps these structures
 //! within a minor version.
 
-use memtrace_common::settings::frame_layout;
+use memtrace_common::settings::FrameWindow;
 
-use super::{CodeOffsets, FrameOffsets, Instructions, Offsets, RuntimeOffsets, ThreadOffsets};
+use super::{CodeOffsets, Instructions, Offsets, RuntimeOffsets, ThreadOffsets};
 use crate::attribute::python::version::PythonVersion;
 
 /// The offsets of a version that this table has.
@@ -24,7 +24,7 @@ pub(super) const fn of(version: PythonVersion) -> Option<Offsets> {
 const PYTHON_3_8: Offsets = Offsets {
     runtime: RuntimeOffsets { interpreters_head: 32, thread_key: 1392, interpreter_next: 0, threads_head: 8 },
     thread: ThreadOffsets { next: 8, thread_id: 176, native_thread_id: None, frame: 24, cframe: None },
-    frame: FrameOffsets { layout: frame_layout::OBJECT_LASTI_104, owner: 0 },
+    frame: FrameWindow::frame_object(104),
     code: CodeOffsets {
         first_line: 40,
         file: 104,
@@ -40,8 +40,7 @@ const PYTHON_3_8: Offsets = Offsets {
 const PYTHON_3_9: Offsets =
     Offsets { runtime: RuntimeOffsets { thread_key: 584, ..PYTHON_3_8.runtime }, ..PYTHON_3_8 };
 
-const PYTHON_3_10: Offsets =
-    Offsets { frame: FrameOffsets { layout: frame_layout::OBJECT_LASTI_96, owner: 0 }, ..PYTHON_3_9 };
+const PYTHON_3_10: Offsets = Offsets { frame: FrameWindow::frame_object(96), ..PYTHON_3_9 };
 
 const PYTHON_3_11: Offsets = Offsets {
     runtime: RuntimeOffsets { interpreters_head: 40, thread_key: 592, interpreter_next: 0, threads_head: 16 },
@@ -52,7 +51,7 @@ const PYTHON_3_11: Offsets = Offsets {
         frame: 56,
         cframe: Some(8),
     },
-    frame: FrameOffsets { layout: frame_layout::INTERPRETER_3_11, owner: 0 },
+    frame: FrameWindow::interpreter_3_11(),
     code: CodeOffsets {
         first_line: 72,
         file: 112,
@@ -79,7 +78,7 @@ const PYTHON_3_12: Offsets = Offsets {
         frame: 56,
         cframe: Some(0),
     },
-    frame: FrameOffsets { layout: frame_layout::INTERPRETER_3_12, owner: 70 },
+    frame: FrameWindow::interpreter_3_12(70),
     code: CodeOffsets {
         first_line: 68,
         instructions: Instructions::Inline(192),
