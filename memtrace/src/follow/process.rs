@@ -1,0 +1,123 @@
+//! One followed process.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use memtrace_core::{
+    attribute::{AddressSpace, CodeRange, PythonCode},
+    model::ProcessInfo,
+};
+
+use super::modules::Modules;
+use crate::host::{
+    mappings::{self, FileId},
+    memory::ProcessMemory,
+};
+
+/// Shortest time between two looks at a process' mappings: code that is in no file (a JIT) asks again and again.
+const REMAP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Where a process is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It runs.
+    Running,
+    /// It has exited and waits for its last report.
+    Exited,
+}
+
+/// A followed process.
+#[derive(Debug)]
+pub struct Followed {
+    /// The number by which the kernel side and the ledger know it.
+    pub target: u32,
+    /// Who.
+    pub info: ProcessInfo,
+    /// Running or not.
+    pub state: State,
+    /// Its memory.
+    pub memory: ProcessMemory,
+    /// Its Python code, once the interpreter was found and understood.
+    pub python: Option<PythonCode>,
+    /// Counts up with every change that makes the kernel's known stacks worthless.
+    pub generation: u64,
+    /// Probe sites attached.
+    pub probes: usize,
+    /// What a user should know of it, once each.
+    pub notes: BTreeSet<String>,
+    /// When it was first seen.
+    pub since: Instant,
+    /// The interpreter's file.
+    pub interpreter: Option<FileId>,
+    space: AddressSpace,
+    last_remap: Option<Instant>,
+}
+
+impl Followed {
+    /// A process that was just found.
+    #[must_use]
+    pub fn new(target: u32, info: ProcessInfo) -> Self {
+        Self {
+            target,
+            memory: ProcessMemory::new(info.pid),
+            info,
+            state: State::Running,
+            python: None,
+            generation: 0,
+            probes: 0,
+            notes: BTreeSet::new(),
+            since: Instant::now(),
+            interpreter: None,
+            space: AddressSpace::default(),
+            last_remap: None,
+        }
+    }
+
+    /// Its executable mappings.
+    #[must_use]
+    pub const fn space(&self) -> &AddressSpace {
+        &self.space
+    }
+
+    /// Its image was replaced: nothing of the old one counts.
+    pub fn executed(&mut self) {
+        self.python = None;
+        self.interpreter = None;
+        self.space = AddressSpace::default();
+        self.last_remap = None;
+        self.generation += 1;
+        self.notes.clear();
+    }
+
+    /// Looks at its mappings anew if any of these addresses is in none that is known.
+    pub fn map_in(&mut self, modules: &mut Modules, addresses: impl Iterator<Item = u64>) {
+        if self.space.covers(addresses) {
+            return;
+        }
+        let is_recent = self.last_remap.is_some_and(|last| last.elapsed() < REMAP_INTERVAL);
+        if !is_recent {
+            self.remap(modules);
+        }
+    }
+
+    /// Looks at its mappings anew. When it is gone, what was known stays.
+    pub fn remap(&mut self, modules: &mut Modules) {
+        self.last_remap = Some(Instant::now());
+        let Ok(mappings) = mappings::of_process(self.info.pid) else { return };
+        let executable = mappings.iter().filter(|mapping| mapping.executable);
+        let ranges: Vec<CodeRange> = executable
+            .map(|mapping| CodeRange {
+                start: mapping.start,
+                end: mapping.end,
+                file_offset: mapping.file_offset,
+                module: modules.number_of(self.info.pid, mapping),
+                is_interpreter: Some(mapping.file) == self.interpreter,
+            })
+            .collect();
+        if !ranges.is_empty() {
+            self.space = AddressSpace::new(ranges);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Which processes are wanted.
+
+mod selection;
+
+pub use selection::{NameError, NamePattern, Selection};
