@@ -28,7 +28,9 @@ fn main() -> std::io::Result<()> {
     decoding(&mut out, events)?;
     for &live_blocks in sizes {
         for stacks_in_a_row in [1, 16] {
-            pipeline(&mut out, live_blocks, events, stacks_in_a_row)?;
+            for events_in_a_batch in [1, 256] {
+                pipeline(&mut out, live_blocks, events, stacks_in_a_row, events_in_a_batch)?;
+            }
         }
         figures(&mut out, live_blocks)?;
     }
@@ -53,24 +55,29 @@ fn pipeline(
     live_blocks: usize,
     events: usize,
     stacks_in_a_row: u64,
+    events_in_a_batch: usize,
 ) -> std::io::Result<()> {
     let mut load = Load::new(live_blocks);
     let mut aggregator = filled(&load);
     let ns = median((0..ROUNDS).map(|_| {
         let records = load.records(events, stacks_in_a_row);
+        let mut batch = Vec::with_capacity(events_in_a_batch);
         time_ns(|| {
             for record in records.iter() {
-                if let Ok(event) = decode(record) {
-                    aggregator.apply(&event);
+                batch.extend(decode(record).ok().and_then(|event| event.detached()));
+                if batch.len() == events_in_a_batch {
+                    aggregator.apply_all(&batch);
+                    batch.clear();
                 }
             }
+            aggregator.apply_all(&batch);
         }) / records.len() as f64
     }));
     assert_eq!(aggregator.live_blocks(), live_blocks, "the load keeps the number of blocks");
     assert_eq!(aggregator.drops().iter().map(|(_, losses)| losses).sum::<u64>(), 0, "nothing is lost");
     writeln!(
         out,
-        "decode + apply, {live_blocks:>9} live, {stacks_in_a_row:>2} a row of a stack {ns:7.1} ns an event"
+        "decode + apply, {live_blocks:>9} live, a stack {stacks_in_a_row:>2} times, batches of {events_in_a_batch:>3} {ns:7.1} ns an event"
     )
 }
 

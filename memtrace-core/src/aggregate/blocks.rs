@@ -93,9 +93,14 @@ impl BlockTable {
     }
 
     #[inline]
-    pub(super) fn contains(&self, address: u64) -> bool {
+    pub(super) fn get(&self, address: u64) -> Option<&Block> {
         let hash = self.hasher.hash_one(address);
-        self.shards[shard_of(hash)].find(hash, |slot| slot.address == address).is_some()
+        self.shards[shard_of(hash)].find(hash, |slot| slot.address == address).map(|slot| &slot.block)
+    }
+
+    #[inline]
+    pub(super) fn contains(&self, address: u64) -> bool {
+        self.get(address).is_some()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Block> {
@@ -133,11 +138,11 @@ mod tests {
     fn memory_goes_back_after_most_blocks_are_freed() {
         let places = |table: &BlockTable| table.shards.iter().map(HashTable::capacity).sum::<usize>();
         let mut table = BlockTable::new();
-        for address in 0..1_000_000 {
+        for address in 0..200_000 {
             table.insert(address, block(1));
         }
-        assert!(places(&table) >= 1_000_000);
-        for address in 1_000..1_000_000 {
+        assert!(places(&table) >= 200_000);
+        for address in 1_000..200_000 {
             table.take(address, |_| true);
         }
         assert!(places(&table) <= SHARDS * SHRINK_PLACES_MIN, "{} places", places(&table));

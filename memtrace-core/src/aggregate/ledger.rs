@@ -146,6 +146,12 @@ impl ProcessLedger {
         }
     }
 
+    /// Reads what an event at this address will read, and changes nothing.
+    #[inline]
+    pub(super) fn warm(&self, address: u64) {
+        std::hint::black_box(self.blocks.get(address).map(|block| self.sites.get(block.site).live_bytes));
+    }
+
     /// The thread will not end what it began: it exited, or was seen to begin something else.
     pub(super) fn forget_thread(&mut self, thread: u32, shared: &mut Shared) {
         self.unknown_frees.take(thread);
@@ -247,27 +253,26 @@ impl ProcessLedger {
 
     #[inline]
     fn site_of(&mut self, stack_id: u64, domain: Domain, shared: &mut Shared) -> SiteNumber {
-        if let Some(site) = self.stacks.last_site(stack_id, domain) {
-            return site;
-        }
+        self.stacks.site(stack_id, domain).unwrap_or_else(|| self.new_site_of(stack_id, domain, shared))
+    }
+
+    /// The site of a stack that was just defined, just came back into use, or is not known.
+    #[cold]
+    fn new_site_of(&mut self, stack_id: u64, domain: Domain, shared: &mut Shared) -> SiteNumber {
         let Some(stack) = self.stacks.get_mut(stack_id, shared.limits.stacks) else {
             shared.count(DropReason::StackMissing);
             return self.sites.frameless(domain, Frameless::StackMissing);
         };
-        let site = match stack.site(domain) {
-            Some(site) => site,
-            None => {
-                let Some(site) = self.sites.intern(domain, &stack.frames, shared.limits.sites) else {
-                    shared.count(DropReason::SitesFull);
-                    return self.sites.frameless(domain, Frameless::SitesFull);
-                };
-                // Equal frames are kept once, the site's.
-                stack.frames = Arc::clone(&self.sites.get(site).frames);
-                stack.set_site(domain, site);
-                site
-            }
+        if let Some(site) = stack.site(domain) {
+            return site;
+        }
+        let Some(site) = self.sites.intern(domain, &stack.frames, shared.limits.sites) else {
+            shared.count(DropReason::SitesFull);
+            return self.sites.frameless(domain, Frameless::SitesFull);
         };
-        self.stacks.note_last(stack_id, domain, site);
+        // Equal frames are kept once, the site's.
+        stack.frames = Arc::clone(&self.sites.get(site).frames);
+        stack.set_site(domain, site);
         site
     }
 }

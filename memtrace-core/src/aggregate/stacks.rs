@@ -84,15 +84,18 @@ impl Stacks {
         self.young.insert(stack_id, stack);
     }
 
-    /// The site that was noted last, if it is the one of this stack.
+    /// The site of a stack that is young and has one: nearly every event's way.
     #[inline]
-    pub(super) fn last_site(&self, stack_id: u64, domain: Domain) -> Option<SiteNumber> {
-        self.last.filter(|last| last.stack_id == stack_id && last.domain == domain).map(|last| last.site)
-    }
-
-    #[inline]
-    pub(super) const fn note_last(&mut self, stack_id: u64, domain: Domain, site: SiteNumber) {
+    pub(super) fn site(&mut self, stack_id: u64, domain: Domain) -> Option<SiteNumber> {
+        if let Some(last) = self.last
+            && last.stack_id == stack_id
+            && last.domain == domain
+        {
+            return Some(last.site);
+        }
+        let site = self.young.get(&stack_id)?.site(domain)?;
         self.last = Some(Last { stack_id, domain, site });
+        Some(site)
     }
 }
 

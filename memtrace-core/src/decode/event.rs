@@ -121,3 +121,23 @@ pub enum Event<'a> {
         comm: &'a [u8],
     },
 }
+
+impl Event<'_> {
+    /// A memory event without the borrow of its record, so that events can be gathered while the ring moves on.
+    /// `None` for stacks and lifecycle events, before which the gathered ones must be applied.
+    #[inline]
+    #[must_use]
+    pub const fn detached(&self) -> Option<Event<'static>> {
+        match *self {
+            Self::Allocated(allocation) => Some(Event::Allocated(allocation)),
+            Self::Freed(free) => Some(Event::Freed(free)),
+            Self::ReallocBegun(begin) => Some(Event::ReallocBegun(begin)),
+            Self::ReallocEnded(end) => Some(Event::ReallocEnded(end)),
+            Self::Stack(_)
+            | Self::Forked { .. }
+            | Self::Executed { .. }
+            | Self::Exited { .. }
+            | Self::Renamed { .. } => None,
+        }
+    }
+}

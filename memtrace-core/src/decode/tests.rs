@@ -163,6 +163,8 @@ proptest! {
     fn an_encoded_event_decodes_to_itself(event in events()) {
         let bytes = encode(&event);
         prop_assert_eq!(decode(&bytes), Ok(event));
+        let is_memory = bytes.len() != size_of::<record::Lifecycle>();
+        prop_assert_eq!(event.detached(), is_memory.then_some(event));
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn live_by_site(fixture: &Fixture) -> BTreeMap<(Domain, u64), (u64, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn the_aggregator_keeps_the_same_books_as_the_naive_ledger(
@@ -103,4 +103,29 @@ proptest! {
         let listed: u64 = figures.sites.iter().map(|site| site.live_bytes).sum();
         prop_assert_eq!(listed + figures.other_sites.live_bytes, figures.totals.live_bytes);
     }
+}
+
+#[test]
+fn a_row_of_events_applied_together_gives_the_books_of_one_at_a_time() {
+    let allocation = |address: u64, time_ns| {
+        let size_bytes = address % 100;
+        let stack_id = address % 9 + 1;
+        Event::Allocated(Allocation { origin: origin(1, LIBC), address, size_bytes, stack_id, time_ns })
+    };
+    let mut events: Vec<_> = (1..80_000).map(|address| allocation(address, 0)).collect();
+    for address in 50_000..60_100 {
+        events.push(Event::ReallocBegun(ReallocBegin { origin: origin(1, LIBC), address }));
+        events.push(allocation(address, 7 * SECOND_NS));
+        events.push(Event::Freed(Free { origin: origin(2, LIBC), address: address - 40_000 }));
+    }
+    let mut together = Fixture::new();
+    together.aggregator.apply_all(&events);
+    let mut one_by_one = Fixture::new();
+    for event in &events {
+        one_by_one.aggregator.apply(event);
+    }
+    assert!(together.aggregator.live_blocks() > 50_000);
+    assert_eq!(together.report(Sort::Live, 99), one_by_one.report(Sort::Live, 99));
+    assert_eq!(together.aggregator.drops(), one_by_one.aggregator.drops());
+    assert_eq!(together.aggregator.events(), events.len() as u64);
 }
