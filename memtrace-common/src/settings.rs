@@ -34,6 +34,10 @@ pub struct Target {
 pub mod target_flags {
     /// A vfork child: it borrows its parent's memory, and its entry goes when it execs or exits.
     pub const BORROWS_MEMORY: u32 = 1;
+
+    /// From this bit on: how often the process has replaced its image since it is traced. It goes into the stack
+    /// hash, because the daemon forgets the stacks of an image that is gone.
+    pub const EXEC_SHIFT: u32 = 8;
 }
 
 /// How to walk a process' Python stack: map `PYTHON`, key the target number.

@@ -1,7 +1,11 @@
 //! Entry of an allocator call: a free is reported at once, everything else is kept until it returns.
 
 use aya_ebpf::{helpers::bpf_get_current_pid_tgid, programs::ProbeContext};
-use memtrace_common::{Call, Counter, Domain, record::RecordKind};
+use memtrace_common::{
+    Call, Counter, Domain,
+    record::RecordKind,
+    settings::{Target, target_flags::EXEC_SHIFT},
+};
 
 use crate::{
     call_arguments::Arguments,
@@ -21,7 +25,7 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
     // SAFETY: entries are written by the daemon and by `lifecycle`; a torn read of two aligned integers that are
     // written once per key is not possible.
-    let target = unsafe { TARGETS.get(&process) }?.target;
+    let Target { target, flags } = *unsafe { TARGETS.get(&process) }?;
     count(Counter::Hits);
     let arguments = Arguments::of(ctx, call)?;
     // SAFETY: `regs` points to the registers at the probe for as long as the program runs.
@@ -44,8 +48,10 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
         pointer: arguments.pointer,
         size_bytes: arguments.size_bytes,
         target,
+        execs: flags >> EXEC_SHIFT,
         call: call as u16,
         nested: 0,
+        reserved: 0,
     };
     if call.domain() as u8 == Domain::Pymalloc as u8 {
         thread.python_inner_block = 0;

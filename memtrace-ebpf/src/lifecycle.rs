@@ -11,7 +11,10 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 use memtrace_common::{
     record::{Lifecycle, RecordKind, flags},
-    settings::{Target, target_flags::BORROWS_MEMORY},
+    settings::{
+        Target,
+        target_flags::{BORROWS_MEMORY, EXEC_SHIFT},
+    },
 };
 
 use crate::{
@@ -63,6 +66,10 @@ fn try_forked(ctx: &TracePointContext) -> Option<()> {
 pub fn executed(ctx: &TracePointContext) {
     let process = (bpf_get_current_pid_tgid() >> 32) as u32;
     let target = release_borrower(process);
+    if let Some(entry) = TARGETS.get_ptr_mut(&process) {
+        // SAFETY: the entry of the current process, which does one thing at a time: it is in its exec.
+        unsafe { (*entry).flags = (*entry).flags.wrapping_add(1 << EXEC_SHIFT) }
+    }
     debug!(ctx, "process {} executed, target {}", process, target);
     let _ = THREADS.remove(&bpf_get_current_pid_tgid());
     report(RecordKind::Executed, 0, target, process, 0);

@@ -27,10 +27,14 @@ pub struct Pending {
     pub size_bytes: u64,
     /// The daemon's number for the process.
     pub target: u32,
+    /// How often the process has replaced its image.
+    pub execs: u32,
     /// A [`Call`].
     pub call: u16,
     /// Entries taken for nested since this one.
     pub nested: u16,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// What a thread is doing.
@@ -75,7 +79,7 @@ pub struct Returned {
 /// Nested entries after which the outer call is taken for abandoned. glibc and musl nest once or twice.
 const NESTED_MAX: u16 = 64;
 
-const NONE: Pending = Pending { stack_pointer: 0, pointer: 0, size_bytes: 0, target: 0, call: 0, nested: 0 };
+const NONE: Pending = Pending { stack_pointer: 0, pointer: 0, size_bytes: 0, target: 0, execs: 0, call: 0, nested: 0, reserved: 0 };
 const NOTHING: Returned = Returned {
     call: NONE,
     address: 0,

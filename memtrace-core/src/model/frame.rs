@@ -50,6 +50,12 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// A frame of which only some is unknown, to be filled in; `None` when nothing is.
+    #[must_use]
+    pub fn unknown_part(reason: Option<&'static str>) -> Self {
+        Self { reason, ..Self::unknown("") }
+    }
+
     /// A frame of which nothing is known but the reason.
     #[must_use]
     pub const fn unknown(reason: &'static str) -> Self {

@@ -77,6 +77,8 @@ pub struct ProcessSnapshot {
     pub info: ProcessInfo,
     /// Whether it still runs.
     pub state: ProcessState,
+    /// Probe sites attached in it; 0 until attaching is done.
+    pub probes: u64,
     /// Resident set size as the kernel has it; `None` once the process has gone.
     pub rss_bytes: Option<u64>,
     /// Sums since attach.

@@ -110,6 +110,7 @@ pub(crate) fn process(pid: u32, comm: &str) -> ProcessSnapshot {
         },
         sites: vec![leaking_site(), native_site()],
         other_sites: OtherSites { sites: 140, live_bytes: 1_000_000, live_blocks: 9_000 },
+        probes: 10,
         notes: Vec::new(),
     }
 }

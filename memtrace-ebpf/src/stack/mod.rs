@@ -44,7 +44,8 @@ fn try_capture(ctx: &RetProbeContext, thread: &mut Thread) -> Option<u64> {
     python::start(python, settings, &mut thread.returned);
     let registers = native::Registers::of(ctx);
 
-    let mut hash = Hash::new(settings.hash_seed ^ generation ^ (u64::from(target) << 32));
+    let epoch = (u64::from(target) << 32) | u64::from(thread.returned.call.execs);
+    let mut hash = Hash::new(settings.hash_seed ^ epoch.wrapping_add(generation << 48));
     walk(python, &registers, thread, &mut hash);
     let (id, check) = hash.finish();
 

@@ -213,7 +213,9 @@ impl From<SortArgument> for Sort {
 /// `5s`, `200ms`, `1m 30s`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<u64>().map(Duration::from_secs);
-    seconds.or_else(|_| humantime::parse_duration(text)).map_err(|error| format!("{error}; try 5s, 200ms or 2m"))
+    seconds
+        .or_else(|_| humantime::parse_duration(text))
+        .map_err(|error| format!("{error}; try 5s, 200ms or 2m"))
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-pub use self::exit::{CANNOT_RUN, ERROR};
 use self::args::{Cli, Subcommand};
+pub use self::exit::{CANNOT_RUN, ERROR};
 use crate::session;
 
 /// Parses, runs, and says what went wrong.

@@ -5,12 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use memtrace_common::settings::PythonTarget;
 use memtrace_core::{
     attribute::{AddressSpace, CodeRange, PythonCode},
     model::ProcessInfo,
 };
 
 use super::modules::Modules;
+use crate::attach::Interpreter;
 use crate::host::{
     mappings::{self, FileId},
     memory::ProcessMemory,
@@ -75,10 +77,27 @@ impl Followed {
         }
     }
 
-    /// Its executable mappings.
-    #[must_use]
-    pub const fn space(&self) -> &AddressSpace {
-        &self.space
+    /// Its executable mappings and its Python code.
+    pub const fn code(&mut self) -> (&AddressSpace, Option<&mut PythonCode>) {
+        (&self.space, self.python.as_mut())
+    }
+
+    /// Its interpreter was found.
+    pub fn set_interpreter(&mut self, interpreter: Interpreter) {
+        self.interpreter = Some(interpreter.file);
+        self.python = interpreter.runtime.ok().map(PythonCode::new);
+    }
+
+    /// Forgets Python code that was replaced. When there was any: how to walk the stacks from now on, so that they
+    /// are sent anew.
+    pub fn forget_replaced_code(&mut self) -> Option<PythonTarget> {
+        let memory = self.memory;
+        let python = self.python.as_mut().filter(|_| self.state == State::Running)?;
+        if !python.forget_replaced(&memory) {
+            return None;
+        }
+        self.generation += 1;
+        Some(PythonTarget { generation: self.generation, ..python.runtime.target })
     }
 
     /// Its image was replaced: nothing of the old one counts.

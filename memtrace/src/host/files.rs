@@ -51,11 +51,15 @@ impl MappedFile {
         PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
-    /// All of its bytes.
+    /// All of its bytes, unless there are more than `bytes_max`.
     ///
     /// # Errors
-    /// When reading fails.
-    pub fn bytes(&self) -> io::Result<Vec<u8>> {
+    /// When reading fails, or the file is too large.
+    pub fn bytes(&self, bytes_max: u64) -> io::Result<Vec<u8>> {
+        let length = self.file.metadata()?.len();
+        if length > bytes_max {
+            return Err(io::Error::other(format!("{length} bytes, more than the {bytes_max} that are read")));
+        }
         fs::read(self.own_path())
     }
 }

@@ -55,6 +55,7 @@ struct ProcessData<'a> {
     allocations_per_second: f64,
     allocated_bytes_per_second: f64,
     frees_per_second: f64,
+    probes: u64,
     notes: &'a [String],
     other_sites: OtherSitesData,
     sites: Vec<SiteData<'a>>,
@@ -154,6 +155,7 @@ impl<'a> ProcessData<'a> {
             allocations_per_second: rates.allocations_per_second,
             allocated_bytes_per_second: rates.allocated_bytes_per_second,
             frees_per_second: rates.frees_per_second,
+            probes: process.probes,
             notes: &process.notes,
             other_sites: OtherSitesData {
                 sites: other_sites.sites,

@@ -1,0 +1,118 @@
+//! What a process maps that can be probed.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    io,
+    sync::Arc,
+};
+
+use super::{
+    objects::{Object, ObjectKind, Objects},
+    python::{self, Interpreter},
+};
+use crate::host::{
+    files,
+    mappings::{self, FileId, Mapping},
+};
+
+/// A process, looked at.
+#[derive(Debug, Default)]
+pub struct Inspection {
+    /// The files to attach to, each once.
+    pub objects: Vec<Arc<Object>>,
+    /// Its Python interpreter.
+    pub interpreter: Option<Interpreter>,
+    /// What a user should know.
+    pub notes: Vec<String>,
+}
+
+/// Looks at a process' mappings, and, while the dynamic loader has not mapped the C library yet, at where it will
+/// come from.
+///
+/// # Errors
+/// When the process is gone.
+pub fn inspect(objects: &mut Objects, pid: u32) -> io::Result<Inspection> {
+    let mappings = mappings::of_process(pid)?;
+    let mut inspection = Inspection::default();
+    let mut seen = HashSet::new();
+    for (file, mappings) in by_file(&mappings) {
+        let first = mappings[0];
+        if !may_matter(&first.path, pid) {
+            continue;
+        }
+        let Some(object) = objects.of_mapping(pid, first) else {
+            inspection.notes.push(format!("{} cannot be opened, so it is not traced", first.path));
+            continue;
+        };
+        tracing::trace!("{pid}: {} is {:?}, {file:?}", first.path, object.kind);
+        if let ObjectKind::Unreadable(reason) = &object.kind {
+            inspection.notes.push(format!("{} cannot be read, so it is not traced: {reason}", first.path));
+        }
+        if let Some(python) = &object.python
+            && inspection.interpreter.is_none()
+        {
+            inspection.interpreter = python::find(pid, python, &mappings);
+        }
+        if object.kind == ObjectKind::Useful && seen.insert(object.identity.clone()) {
+            inspection.objects.push(object);
+        }
+    }
+    if inspection.objects.iter().all(|object| object.libc.is_none()) {
+        find_unmapped_libc(objects, pid, &mut inspection);
+    }
+    Ok(inspection)
+}
+
+fn by_file(mappings: &[Mapping]) -> BTreeMap<FileId, Vec<&Mapping>> {
+    let mut files: BTreeMap<FileId, Vec<&Mapping>> = BTreeMap::new();
+    for mapping in mappings.iter().filter(|mapping| mapping.path != "[vdso]") {
+        files.entry(mapping.file).or_default().push(mapping);
+    }
+    files.retain(|_, mappings| mappings.iter().any(|mapping| mapping.executable));
+    files
+}
+
+/// The executable, C libraries and Python: other libraries are not read, which can be large and many.
+fn may_matter(path: &str, pid: u32) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let prefixes = ["libc.", "libc-", "ld-musl", "libpython"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+        || std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.to_string_lossy() == path)
+}
+
+/// Right after an exec only the executable and its loader are mapped. The C library is beside the loader (glibc), or
+/// is the loader (musl): attached to before it is mapped, nothing is missed.
+fn find_unmapped_libc(objects: &mut Objects, pid: u32, inspection: &mut Inspection) {
+    let Ok(exe) = std::fs::read_link(format!("/proc/{pid}/exe")) else { return };
+    let exe = exe.to_string_lossy().into_owned();
+    let Some(object) = objects.of_path(pid, &exe) else { return };
+    let Some(loader) = &object.loader else {
+        if object.is_static && object.libc.is_none() {
+            inspection.notes.push(
+                "a static program without symbols for its allocator: its memory cannot be traced by probes"
+                    .into(),
+            );
+        }
+        return;
+    };
+    let Some(directory) = loader_directory(pid, loader) else { return };
+    let candidates = [format!("{directory}/libc.so.6"), loader.clone()];
+    let found = candidates.iter().filter_map(|path| objects.of_path(pid, path));
+    inspection.objects.extend(found.filter(|object| object.libc.is_some()).take(1));
+}
+
+/// The directory of the file that the loader's path leads to: `/lib64/ld-linux-x86-64.so.2` is a link on most
+/// systems, and the library is beside what it points to.
+fn loader_directory(pid: u32, loader: &str) -> Option<String> {
+    let inside = files::path_in_root(pid, loader);
+    let target = std::fs::read_link(&inside);
+    let directory = |path: &str| path.rsplit_once('/').map(|(directory, _)| directory.to_owned());
+    match target.as_ref().map(|target| target.to_string_lossy()) {
+        Ok(target) if target.starts_with('/') => directory(&target),
+        Ok(target) => {
+            let base = directory(loader)?;
+            directory(&format!("{base}/{target}"))
+        }
+        Err(_) => directory(loader),
+    }
+}

@@ -1,0 +1,256 @@
+//! The thread that attaches.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::mpsc,
+    thread,
+};
+
+use memtrace_common::settings::PythonTarget;
+use memtrace_core::attribute::python::PythonError;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{
+    inspect::{Inspection, inspect},
+    objects::{Object, Objects},
+    python::Interpreter,
+};
+use crate::{
+    host::process,
+    kernel::{
+        Kernel,
+        attach::{Attachment, Probe},
+    },
+};
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Follow a process and attach to what it maps.
+    Follow {
+        /// Its number.
+        target: u32,
+        /// Its pid.
+        pid: u32,
+    },
+    /// Attach to what it has mapped since.
+    Rescan {
+        /// Its number.
+        target: u32,
+    },
+    /// Its image was replaced.
+    Executed {
+        /// Its number.
+        target: u32,
+    },
+    /// How to walk its Python stacks has changed.
+    SetPython {
+        /// Its number.
+        target: u32,
+        /// How.
+        python: PythonTarget,
+    },
+    /// It is gone, or no longer wanted.
+    Unfollow {
+        /// Its number.
+        target: u32,
+    },
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The process.
+    pub target: u32,
+    /// Probe sites attached in all.
+    pub probes: usize,
+    /// Its interpreter, when it was understood just now.
+    pub interpreter: Option<Interpreter>,
+    /// What a user should know of it.
+    pub notes: Vec<String>,
+    /// Worth another look soon: the interpreter is still starting, or nothing is mapped yet.
+    pub is_unfinished: bool,
+    /// The kernel refused something.
+    pub failures: u64,
+}
+
+/// The thread's state.
+pub struct Worker {
+    kernel: Kernel,
+    objects: Objects,
+    attached: HashMap<u32, Attached>,
+    python_objects: bool,
+    outcomes: UnboundedSender<Outcome>,
+    detach: mpsc::Sender<Attachment>,
+}
+
+#[derive(Default)]
+struct Attached {
+    pid: u32,
+    files: BTreeSet<(u64, Vec<u8>)>,
+    attachments: Vec<Attachment>,
+    has_python: bool,
+}
+
+impl Worker {
+    /// Starts the thread. It ends when the sender is dropped, and with it everything attached.
+    #[must_use]
+    pub fn start(
+        kernel: Kernel,
+        python_objects: bool,
+        outcomes: UnboundedSender<Outcome>,
+    ) -> (mpsc::Sender<Command>, thread::JoinHandle<()>) {
+        let (sender, commands) = mpsc::channel();
+        let handle = thread::spawn(move || {
+            let worker = Self {
+                kernel,
+                objects: Objects::default(),
+                attached: HashMap::new(),
+                python_objects,
+                outcomes,
+                detach: start_detaching(),
+            };
+            worker.run(&commands);
+        });
+        (sender, handle)
+    }
+
+    fn run(mut self, commands: &mpsc::Receiver<Command>) {
+        for command in commands {
+            match command {
+                Command::Follow { target, pid } => self.follow(target, pid),
+                Command::Rescan { target } => self.scan(target),
+                Command::Executed { target } => self.executed(target),
+                Command::SetPython { target, python } => {
+                    if let Err(error) = self.kernel.set_python(target, python) {
+                        tracing::warn!("the Python stacks of target {target} may be stale: {error}");
+                    }
+                }
+                Command::Unfollow { target } => self.unfollow(target),
+            }
+        }
+    }
+
+    fn follow(&mut self, target: u32, pid: u32) {
+        if process::stat(pid).is_err() {
+            return;
+        }
+        if let Err(error) = self.kernel.follow(pid, target) {
+            tracing::warn!("process {pid} cannot be followed: {error}");
+            return;
+        }
+        self.attached.insert(target, Attached { pid, ..Attached::default() });
+        self.scan(target);
+    }
+
+    fn executed(&mut self, target: u32) {
+        self.kernel.clear_python(target);
+        if let Some(attached) = self.attached.get_mut(&target) {
+            attached.has_python = false;
+        }
+        self.scan(target);
+    }
+
+    fn unfollow(&mut self, target: u32) {
+        let Some(attached) = self.attached.remove(&target) else { return };
+        self.kernel.unfollow(attached.pid, target);
+        for attachment in attached.attachments {
+            // The receiver lives as long as this thread.
+            let _sent = self.detach.send(attachment);
+        }
+    }
+
+    /// Attaches to what is not attached to yet.
+    fn scan(&mut self, target: u32) {
+        let Some(pid) = self.attached.get(&target).map(|attached| attached.pid) else { return };
+        let Ok(inspection) = inspect(&mut self.objects, pid) else { return };
+        let mut outcome = Outcome {
+            target,
+            probes: 0,
+            interpreter: None,
+            is_unfinished: inspection.objects.is_empty() && inspection.notes.is_empty(),
+            notes: Vec::new(),
+            failures: 0,
+        };
+        for object in &inspection.objects {
+            self.attach(target, pid, object, &mut outcome);
+        }
+        self.take_interpreter(target, inspection, &mut outcome);
+        outcome.probes = self
+            .attached
+            .get(&target)
+            .map_or(0, |attached| attached.attachments.iter().map(Attachment::probes).sum());
+        // The session may have ended.
+        let _sent = self.outcomes.send(outcome);
+    }
+
+    fn attach(&mut self, target: u32, pid: u32, object: &Object, outcome: &mut Outcome) {
+        let Some(attached) = self.attached.get_mut(&target) else { return };
+        if !attached.files.insert(object.identity.clone()) {
+            return;
+        }
+        let probes = probes_of(object, self.python_objects);
+        if probes.is_empty() {
+            return;
+        }
+        match self.kernel.attach(&object.file.own_path(), &probes, pid) {
+            Ok(attachment) => attached.attachments.push(attachment),
+            // A process that ended meanwhile is no failure.
+            Err(_) if process::stat(pid).is_err() => {}
+            Err(error) => {
+                outcome.failures += 1;
+                outcome.notes.push(format!("{} is not traced: {error}", object.file.path));
+            }
+        }
+    }
+
+    fn take_interpreter(&mut self, target: u32, inspection: Inspection, outcome: &mut Outcome) {
+        outcome.notes.extend(inspection.notes);
+        let Some(attached) = self.attached.get_mut(&target) else { return };
+        if attached.has_python {
+            return;
+        }
+        let Some(interpreter) = inspection.interpreter else { return };
+        match &interpreter.runtime {
+            Ok(runtime) => match self.kernel.set_python(target, runtime.target) {
+                Ok(()) => {
+                    attached.has_python = true;
+                    outcome.interpreter = Some(interpreter);
+                }
+                Err(error) => outcome.notes.push(format!("no Python stacks: {error}")),
+            },
+            Err(error) if error.is_temporary() => outcome.is_unfinished = true,
+            Err(error) => outcome.notes.push(no_python_stacks(error)),
+        }
+    }
+}
+
+fn no_python_stacks(error: &PythonError) -> String {
+    format!("no Python stacks: {error}")
+}
+
+fn probes_of(object: &Object, python_objects: bool) -> Vec<Probe> {
+    let python = object.python.as_ref().filter(|_| python_objects).map(|python| &python.sites);
+    let sites = object.libc.iter().chain(python).flat_map(|sites| &sites.sites);
+    sites.map(|site| Probe { file_offset: site.file_offset, call: site.call }).collect()
+}
+
+/// Detaching blocks for tens of milliseconds a link, in grace periods that can be shared: a few threads do it.
+fn start_detaching() -> mpsc::Sender<Attachment> {
+    const THREADS: usize = 4;
+    let senders: Vec<mpsc::Sender<Attachment>> = (0..THREADS)
+        .map(|_| {
+            let (sender, attachments) = mpsc::channel();
+            thread::spawn(move || attachments.into_iter().for_each(drop::<Attachment>));
+            sender
+        })
+        .collect();
+    let (sender, attachments) = mpsc::channel();
+    thread::spawn(move || {
+        for (attachment, sender) in attachments.into_iter().zip(senders.iter().cycle()) {
+            // The threads end after this one.
+            let _sent = sender.send(attachment);
+        }
+    });
+    sender
+}

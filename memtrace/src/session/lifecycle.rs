@@ -1,0 +1,123 @@
+//! Processes that start, change and end.
+
+use std::{fs, time::Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::{pipeline::Pipeline, report::monotonic_ns, send, watch::watch};
+use crate::{attach::Command, cli::args::Settings, host::process};
+
+impl Pipeline {
+    /// Follows what is wanted and runs already. Returns where ends of processes are told.
+    ///
+    /// The lifecycle tracepoints are attached by now, so a process is found here or by them, or both.
+    pub(super) fn find_targets(&mut self, settings: &Settings) -> UnboundedReceiver<u32> {
+        let (sender, receiver) = unbounded_channel();
+        self.exits = Some(sender);
+        self.look_for_processes();
+        if self.processes.is_empty() && !settings.selection.names.is_empty() {
+            let names = settings.selection.describe_names();
+            self.reporter.tell(&format!("waiting for a process named {names}"));
+        }
+        receiver
+    }
+
+    /// Looks through `/proc` for what is wanted and not followed.
+    pub(super) fn look_for_processes(&mut self) {
+        for pid in process::all() {
+            if !self.processes.follows(pid)
+                && process::comm(pid).is_some_and(|comm| self.selection.wants(pid, &comm))
+            {
+                self.follow(pid);
+            }
+        }
+    }
+
+    /// A child that borrows its parent's memory works for its parent, until its exec.
+    pub(super) fn forked(&mut self, process: u32, shares_memory: bool, comm: &[u8]) {
+        if !shares_memory && self.selection.wants(process, &String::from_utf8_lossy(comm)) {
+            self.follow(process);
+        }
+    }
+
+    pub(super) fn executed(&mut self, target: u32, process: u32, comm: &[u8]) {
+        let comm = String::from_utf8_lossy(comm);
+        let is_wanted = self.selection.wants(process, &comm);
+        let followed = self.processes.running_mut(process);
+        let Some(followed) = followed else {
+            if is_wanted {
+                self.follow(process);
+            }
+            return;
+        };
+        debug_assert!(target == 0 || target == followed.target, "a pid stands for one running process");
+        let target = followed.target;
+        if !is_wanted {
+            self.exited(target);
+            return;
+        }
+        followed.executed();
+        if let Ok(info) = process::info(process) {
+            followed.info = info;
+        }
+        self.aggregator.clear(target, monotonic_ns());
+        send(&self.commands, Command::Executed { target });
+    }
+
+    /// The name is read anew: the record has the one that the task had when it asked for the change.
+    pub(super) fn renamed(&mut self, task: u32) {
+        let Some(comm) = process::comm(task) else { return };
+        if let Some(followed) = self.processes.running_mut(task) {
+            followed.info.comm = comm;
+        } else if self.selection.wants(task, &comm) && process::process_of(task) == Some(task) {
+            self.follow(task);
+        }
+    }
+
+    /// Follows a process from now on.
+    fn follow(&mut self, pid: u32) {
+        if self.processes.follows(pid) {
+            return;
+        }
+        let Ok(info) = process::info(pid) else { return };
+        let is_kernel_thread = info.exe.is_none() && fs::read_link(format!("/proc/{pid}/exe")).is_err();
+        if is_kernel_thread && info.cmdline.is_empty() {
+            return;
+        }
+        let followed = self.processes.add(info);
+        let target = followed.target;
+        if !self.aggregator.add_process(target, monotonic_ns()) {
+            self.processes.remove(target);
+            return;
+        }
+        self.counts.processes_seen += 1;
+        let watched = self.exits.as_ref().is_some_and(|exits| watch(pid, target, exits).is_ok());
+        if !watched {
+            self.exited(target);
+            return;
+        }
+        send(&self.commands, Command::Follow { target, pid });
+    }
+
+    /// A process has ended, or is no longer wanted. Its figures stay for one more report.
+    pub(super) fn exited(&mut self, target: u32) {
+        self.processes.exited(target);
+        self.looks.retain(|(_, other, _)| *other != target);
+        send(&self.commands, Command::Unfollow { target });
+    }
+
+    /// True when there is nothing left to wait for: processes were named by number only, and all have ended.
+    pub(super) fn is_done(&self) -> bool {
+        self.selection.names.is_empty()
+            && self.processes.iter().all(|process| process.state == crate::follow::State::Exited)
+    }
+
+    /// Looks again at a process soon while it starts, and now and then later: libraries can be loaded at any time.
+    pub(super) fn look_again(&mut self, target: u32, is_unfinished: bool) {
+        let times = self.looks.iter().find(|(_, other, _)| *other == target).map(|(_, _, times)| *times);
+        self.looks.retain(|(_, other, _)| *other != target);
+        let times = times.unwrap_or(0) + 1;
+        let delay = super::chores::delay_before_look(times, is_unfinished);
+        self.looks.insert((Instant::now() + delay, target, times));
+    }
+}

@@ -1,0 +1,188 @@
+//! A run, from the first probe to the last report: the whole data flow, wired.
+//!
+//! ```text
+//! ring -> decode -> attribute -> aggregate -> draft -> publisher -> stdout, metrics
+//!            \-> lifecycle -> attach worker -> kernel
+//! ```
+//!
+//! Invariant: this task never waits for a target, a disk or a reader; what can wait is on a thread of its own.
+
+mod chores;
+mod lifecycle;
+mod pipeline;
+mod report;
+mod shutdown;
+mod watch;
+
+use std::{io, sync::mpsc, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::{Instant, MissedTickBehavior, interval_at},
+};
+
+use self::{pipeline::Pipeline, report::Reporter, shutdown::Shutdown};
+use crate::{
+    attach::{Command, Outcome, Worker},
+    cli::args::Settings,
+    host::launch::Launched,
+    ingest::Ring,
+    kernel::{Kernel, Options},
+    publish::{Publisher, Publishing},
+    serve,
+};
+
+/// How often the small things are seen to: looks at starting processes, the ring's timer aside.
+const CHORES: Duration = Duration::from_millis(10);
+
+/// Runs until told to stop.
+///
+/// # Errors
+/// When memtrace cannot run here, or its output cannot be written.
+pub fn run(settings: Settings) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run_async(settings))
+}
+
+async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
+    let listener = match settings.listen {
+        Some(address) => Some(serve::bind(address).await?),
+        None => None,
+    };
+    raise_descriptor_limit();
+    let mut kernel = Kernel::load(Options { ring_bytes: settings.ring_bytes, log: settings.kernel_log })?;
+    let mut ring = Ring::new(kernel.take_ring()?).context("the ring buffer cannot be read")?;
+    let counters = kernel.take_counters()?;
+    let weaker = std::mem::take(&mut kernel.weaker);
+
+    let shutdown = Shutdown::new().context("signals cannot be caught")?;
+    let publishing = Publishing { format: settings.format, show_internal: settings.show_internal };
+    let publisher = Publisher::start(publishing, shutdown.trigger());
+    if let Some(listener) = listener {
+        let metrics = publisher.metrics.clone();
+        let source = move || metrics.borrow().clone();
+        tokio::spawn(serve::serve(listener, source, shutdown.wait(), serve::Limits::default()));
+    }
+
+    let (outcome_sender, outcomes) = unbounded_channel();
+    let (commands, worker) = Worker::start(kernel, settings.python_objects, outcome_sender);
+    let launched = launch(&mut settings)?;
+    let reporter = Reporter::new(publisher, counters);
+    let pipeline = Pipeline::new(&settings, commands, reporter, weaker);
+    let finished = flow(pipeline, &mut ring, outcomes, launched, &settings, shutdown).await;
+    // Detaching takes up to 90 ms a link. The kernel would do it at exit, one after the other; the worker's threads
+    // share the grace periods.
+    let _ended = worker.join();
+    finished
+}
+
+/// A program to start waits before its exec, with probes attached to what it will map.
+fn launch(settings: &mut Settings) -> anyhow::Result<Option<Launched>> {
+    if settings.command.is_empty() {
+        return Ok(None);
+    }
+    let launched = Launched::start(&settings.command).context("the program cannot be started")?;
+    settings.selection.pids.insert(launched.pid);
+    Ok(Some(launched))
+}
+
+async fn flow(
+    mut pipeline: Pipeline,
+    ring: &mut Ring,
+    mut outcomes: UnboundedReceiver<Outcome>,
+    launched: Option<Launched>,
+    settings: &Settings,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let mut exits = pipeline.find_targets(settings);
+    let mut child = launched;
+    let start = Instant::now();
+    let mut reports = interval_at(start + settings.interval, settings.interval);
+    reports.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut chores = interval_at(start + CHORES, CHORES);
+    chores.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let end = settings.duration.map(|duration| start + duration);
+    let stop = shutdown.wait();
+    tokio::pin!(stop);
+    let mut is_behind = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            () = until(end) => break,
+            Some(outcome) = outcomes.recv() => {
+                pipeline.attached(outcome);
+                if let Some(mut waiting) = child.take() {
+                    let program = waiting.go().with_context(|| format!("{:?} cannot be run", settings.command))?;
+                    reap(program);
+                }
+            }
+            Some(target) = exits.recv() => pipeline.exited(target),
+            _ = reports.tick() => {
+                drain(ring, &mut pipeline);
+                pipeline.report();
+            }
+            _ = chores.tick() => pipeline.chores(),
+            ready = ring.ready(), if !is_behind => {
+                ready.context("the ring buffer cannot be polled")?;
+                is_behind = ring.drain(|record| pipeline.record(record));
+                pipeline.flush();
+            }
+            () = std::future::ready(()), if is_behind => {
+                is_behind = ring.drain(|record| pipeline.record(record));
+                pipeline.flush();
+                tokio::task::yield_now().await;
+            }
+        }
+        if pipeline.is_done() && child.is_none() {
+            break;
+        }
+    }
+    drain(ring, &mut pipeline);
+    pipeline.finish()
+}
+
+/// Empties the ring, so that a report has all that happened before it. Bounded: a target can be faster than this.
+fn drain(ring: &mut Ring, pipeline: &mut Pipeline) {
+    const BATCHES: usize = 256;
+    for _ in 0..BATCHES {
+        if !ring.drain(|record| pipeline.record(record)) {
+            break;
+        }
+    }
+    pipeline.flush();
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Somebody has to wait for a child, or it stays a zombie; its end is noticed like any other process'.
+fn reap(mut program: std::process::Child) {
+    std::thread::spawn(move || {
+        if let Err(error) = program.wait() {
+            tracing::debug!("the program cannot be waited for: {error}");
+        }
+    });
+}
+
+/// Each process takes a few descriptors, and files are held open.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        tracing::debug!("the limit of open files stays: {error}");
+    }
+}
+
+/// Sends a command. The worker lives as long as the session holds its sender.
+fn send(commands: &mpsc::Sender<Command>, command: Command) {
+    if commands.send(command).is_err() {
+        tracing::error!("{}", io::Error::other("the attaching thread has ended; restart memtrace"));
+    }
+}
