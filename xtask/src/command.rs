@@ -67,7 +67,8 @@ pub(crate) fn as_root(program: &str) -> Result<Command> {
         return Ok(Command::new(program));
     }
     if find_program("sudo").is_none() {
-        let message = format!("`{program}` needs root and there is no sudo; run this as root: cargo xtask ...");
+        let message =
+            format!("`{program}` needs root and there is no sudo; run this as root: cargo xtask ...");
         return Err(CannotRunHere(message).into());
     }
     let mut command = Command::new("sudo");
@@ -81,7 +82,8 @@ pub(crate) fn shell_line(command: &Command) -> String {
     if let Some(directory) = command.get_current_dir() {
         words.push(format!("cd {} &&", quoted(directory.as_os_str())));
     }
-    let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+    let removed: Vec<_> =
+        command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
     if !removed.is_empty() {
         words.push("env".to_owned());
         words.extend(removed.iter().map(|name| format!("-u {}", name.to_string_lossy())));
@@ -121,13 +123,15 @@ mod tests {
     fn the_line_that_a_failure_names_does_the_same_in_bash() {
         let mut command = Command::new("printf");
         command.arg("[%s]").arg("it's").arg("a\u{1f}b").arg("");
-        let printed = capture(Command::new("bash").arg("-c").arg(shell_line(&command))).expect("bash runs the line");
+        let printed =
+            capture(Command::new("bash").arg("-c").arg(shell_line(&command))).expect("bash runs the line");
         assert_eq!(printed, "[it's][a\u{1f}b][]");
     }
 
     #[test]
     fn a_failing_command_is_named_with_its_own_complaint() {
-        let error = capture(Command::new("sh").args(["-c", "echo broken >&2; exit 7"])).expect_err("it fails");
+        let error =
+            capture(Command::new("sh").args(["-c", "echo broken >&2; exit 7"])).expect_err("it fails");
         assert!(error.to_string().contains("broken"), "{error}");
         assert!(error.to_string().contains("exit status: 7"), "{error}");
     }

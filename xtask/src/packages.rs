@@ -42,13 +42,23 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         return Ok(());
     }
     let mut update = command::as_root("apt-get")?;
-    command::run("that failed, perhaps for want of fresh package lists: refreshing them", update.arg("update"))?;
+    command::run(
+        "that failed, perhaps for want of fresh package lists: refreshing them",
+        update.arg("update"),
+    )?;
     command::run(&why, &mut apt_get_install(packages)?)
 }
 
 fn apt_get_install(packages: &[&str]) -> Result<Command> {
     let mut command = command::as_root("env")?;
-    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-q", "--no-install-recommends"]);
+    command.args([
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "install",
+        "-y",
+        "-q",
+        "--no-install-recommends",
+    ]);
     command.args(packages);
     Ok(command)
 }

@@ -7,8 +7,11 @@ use serde_json::Value;
 
 use crate::programs::{Observation, Target, memtrace_output, observe};
 
+/// Fails with what differs.
+type Check = fn() -> Result<()>;
+
 /// Every check by the name under which its verdict appears.
-pub(crate) const CHECKS: [(&str, fn() -> Result<()>); 4] = [
+pub(crate) const CHECKS: [(&str, Check); 4] = [
     ("doctor", doctor),
     ("c-books", the_live_blocks_of_a_c_program_equal_its_books),
     ("python-line", the_line_that_leaks_is_on_top),

@@ -70,7 +70,8 @@ pub(crate) struct Observation {
 pub(crate) fn observe(target: &mut Target, arguments: &[&str]) -> Result<Observation> {
     let mut command = Command::new(MEMTRACE);
     command.args(["--json", "-d", DURATION_S, "-i", "2"]).args(arguments);
-    let mut memtrace = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(COMPLAINTS)?).spawn()?;
+    let mut memtrace =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(COMPLAINTS)?).spawn()?;
     let output = memtrace.stdout.take().context("invariant: stdout is a pipe")?;
     let conversation = converse(target, &memtrace, BufReader::new(output));
     if conversation.is_err() {
@@ -79,7 +80,8 @@ pub(crate) fn observe(target: &mut Target, arguments: &[&str]) -> Result<Observa
     }
     let status = memtrace.wait()?;
     let complaints = fs::read_to_string(COMPLAINTS)?;
-    let observation = conversation.with_context(|| format!("memtrace ({status}) said on stderr:\n{complaints}"))?;
+    let observation =
+        conversation.with_context(|| format!("memtrace ({status}) said on stderr:\n{complaints}"))?;
     if !status.success() {
         bail!("memtrace ended with {status}; on stderr:\n{complaints}");
     }
@@ -107,7 +109,8 @@ fn converse(target: &mut Target, memtrace: &Child, output: BufReader<ChildStdout
     }
     let books = books.context("no snapshot")?;
     let snapshot = last.map(|mut object| object["data"].take()).context("no snapshot")?;
-    let process = process_in(&snapshot, target.pid()).with_context(|| format!("not in the snapshot: {snapshot}"))?;
+    let process =
+        process_in(&snapshot, target.pid()).with_context(|| format!("not in the snapshot: {snapshot}"))?;
     Ok(Observation { books, process, snapshot })
 }
 

@@ -19,9 +19,19 @@ const TARGET: &str = "bpfel-unknown-none";
 /// Builds memtrace-ebpf and returns where the linked object is.
 pub(super) fn compile(workspace: &Workspace, toolchain: &Toolchain) -> Result<PathBuf> {
     // Tools of different versions must not share a target directory: cargo would take one's output for the other's.
-    let target = workspace.target().join("bpf").join(toolchain.versions.join("-").replace([' ', '(', ')'], "_"));
+    let target =
+        workspace.target().join("bpf").join(toolchain.versions.join("-").replace([' ', '(', ')'], "_"));
     let mut cargo = toolchain.cargo();
-    cargo.args(["build", "--locked", "--release", "--target", TARGET, "-Z", "build-std=core", "--target-dir"]);
+    cargo.args([
+        "build",
+        "--locked",
+        "--release",
+        "--target",
+        TARGET,
+        "-Z",
+        "build-std=core",
+        "--target-dir",
+    ]);
     cargo.arg(&target).current_dir(workspace.root().join("memtrace-ebpf"));
     // A stable compiler accepts -Z and aya-ebpf's unstable features with this. Only this child may see it: build
     // scripts of ordinary crates would take the compiler for a nightly one.
@@ -34,7 +44,9 @@ pub(super) fn compile(workspace: &Workspace, toolchain: &Toolchain) -> Result<Pa
 
 /// Variables that cargo, or the user, set for programs of this machine.
 fn leave_out_variables_of_this_build(cargo: &mut Command) {
-    for name in ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET"] {
+    for name in
+        ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET"]
+    {
         if env::var_os(name).is_some() {
             cargo.env_remove(name);
         }

@@ -51,7 +51,10 @@ pub(super) fn refuse_paths(object: &[u8], places: &[PathBuf]) -> Result<()> {
     for place in places {
         let name = place.as_os_str().as_encoded_bytes();
         if name.len() > 1 && object.windows(name.len()).any(|window| window == name) {
-            bail!("the object names {}, a place of this machine: is --remap-path-prefix missing?", place.display());
+            bail!(
+                "the object names {}, a place of this machine: is --remap-path-prefix missing?",
+                place.display()
+            );
         }
     }
     Ok(())

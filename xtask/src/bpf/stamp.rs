@@ -63,7 +63,8 @@ fn listing(root: &Path) -> Result<String> {
     }
     files.sort_unstable();
     let mut sha256sum = Command::new("sha256sum");
-    command::capture(sha256sum.arg("--").args(&files).current_dir(root)).context("cannot hash the BPF sources")
+    command::capture(sha256sum.arg("--").args(&files).current_dir(root))
+        .context("cannot hash the BPF sources")
 }
 
 fn collect_files(root: &Path, relative: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -119,7 +120,8 @@ mod tests {
     fn coreutils_alone_can_check_a_stamp() {
         let root = tree();
         let mut check = Command::new("sha256sum");
-        let verdict = command::capture(check.args(["--check", STAMP]).current_dir(root.path())).expect("it agrees");
+        let verdict =
+            command::capture(check.args(["--check", STAMP]).current_dir(root.path())).expect("it agrees");
         assert!(verdict.contains("memtrace-common/src/lib.rs: OK"), "{verdict}");
     }
 

@@ -118,7 +118,8 @@ fn with_rustup(workspace: &Workspace) -> Result<Toolchain> {
 
 fn with_debian(workspace: &Workspace) -> Result<Toolchain> {
     let rustc = Path::new("/usr/bin/rustc");
-    let present = || rustc.exists() && has_source_of_core(Path::new("/usr")) && Path::new(DEBIAN_LLVM).exists();
+    let present =
+        || rustc.exists() && has_source_of_core(Path::new("/usr")) && Path::new(DEBIAN_LLVM).exists();
     if !(present() && Path::new("/usr/bin/cargo").exists()) {
         packages::install(&DEBIAN_PACKAGES)?;
     }

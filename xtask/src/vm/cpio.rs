@@ -129,7 +129,11 @@ mod tests {
     fn headers_have_the_length_and_alignment_that_the_kernel_expects() {
         let bytes = example().into_bytes();
         assert_eq!(bytes.len() % 4, 0);
-        assert_eq!(bytes.windows(6).filter(|window| window == b"070701").count(), 7, "six entries and the trailer");
+        assert_eq!(
+            bytes.windows(6).filter(|window| window == b"070701").count(),
+            7,
+            "six entries and the trailer"
+        );
         let device = bytes.windows(11).position(|window| window == b"dev/console").expect("the device");
         assert_eq!(&bytes[device - 110..device - 104], b"070701", "the name follows 110 bytes of header");
         assert_eq!(&bytes[device - 32..device - 16], b"0000000500000001", "major and minor number");

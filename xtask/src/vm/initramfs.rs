@@ -59,7 +59,17 @@ pub(super) fn build(workspace: &Workspace, memtrace: &Path, directory: &Path) ->
 fn compile(source: &Path, program: &Path) -> Result<PathBuf> {
     let mut gcc = Command::new("gcc");
     // -fno-builtin: else the compiler drops calls whose result it can predict.
-    gcc.args(["-O1", "-g", "-fno-builtin", "-fno-omit-frame-pointer", "-Wall", "-Wno-alloc-size-larger-than", "-o"]).arg(program).arg(source);
+    gcc.args([
+        "-O1",
+        "-g",
+        "-fno-builtin",
+        "-fno-omit-frame-pointer",
+        "-Wall",
+        "-Wno-alloc-size-larger-than",
+        "-o",
+    ])
+    .arg(program)
+    .arg(source);
     command::run("compiling the C program of known truth", &mut gcc)?;
     Ok(program.to_owned())
 }

@@ -63,8 +63,12 @@ pub(super) fn fetch(workspace: &Workspace, kernel: &Kernel) -> Result<PathBuf> {
 
 /// Lays out an apt directory of our own, and returns the options that make apt use it.
 fn private_apt(directory: &Path, kernel: &Kernel) -> Result<Vec<String>> {
-    for part in ["etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"]
-    {
+    for part in [
+        "etc/apt/apt.conf.d",
+        "etc/apt/preferences.d",
+        "var/lib/apt/lists/partial",
+        "var/cache/apt/archives/partial",
+    ] {
         fs::create_dir_all(directory.join(part))?;
     }
     let status = directory.join("status");
@@ -99,23 +103,29 @@ impl Archives {
     /// Asks apt which addresses this machine uses. Those of the machine's own suite are meant, whichever it is.
     fn of_this_machine() -> Result<Self> {
         if command::find_program("apt-get").is_none() {
-            let message = "kernels come from Debian's package archive: run this on a Debian machine (no apt-get here)";
+            let message =
+                "kernels come from Debian's package archive: run this on a Debian machine (no apt-get here)";
             return Err(CannotRunHere(message.to_owned()).into());
         }
         let mut targets = Command::new("apt-get");
         targets.args(["indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE)"]);
         let listing = command::capture(targets.arg("Created-By: Packages"))?;
-        Self::out_of(&listing).with_context(|| format!("apt's sources name no Debian archive; they are:\n{listing}"))
+        Self::out_of(&listing)
+            .with_context(|| format!("apt's sources name no Debian archive; they are:\n{listing}"))
     }
 
     fn out_of(listing: &str) -> Option<Self> {
         let sources = || listing.lines().filter_map(|line| line.split_once(' '));
         let is_debian = |address: &str| address.trim_end_matches('/').ends_with("/debian");
         let (main, _) = sources().find(|(address, _)| is_debian(address))?;
-        let security = sources().find(|(_, suite)| suite.ends_with("-security") || suite.ends_with("/updates"));
+        let security =
+            sources().find(|(_, suite)| suite.ends_with("-security") || suite.ends_with("/updates"));
         // Mirrors keep the security archive beside the main one; that is the guess where none is configured.
         let beside = || format!("{}-security/", main.trim_end_matches('/'));
-        Some(Self { main: main.to_owned(), security: security.map_or_else(beside, |(address, _)| address.to_owned()) })
+        Some(Self {
+            main: main.to_owned(),
+            security: security.map_or_else(beside, |(address, _)| address.to_owned()),
+        })
     }
 }
 
@@ -125,7 +135,10 @@ fn package_with_image(options: &[String], kernel: &Kernel) -> Result<String> {
         .with_context(|| format!("{META_PACKAGE} names no kernel for {}", kernel.version))?;
     let version = image.trim_start_matches("linux-image-");
     if !is_version(version, kernel.version) {
-        bail!("Debian's archive has {version} where Linux {} was; adapt KERNELS in xtask/src/vm/kernel.rs", kernel.version);
+        bail!(
+            "Debian's archive has {version} where Linux {} was; adapt KERNELS in xtask/src/vm/kernel.rs",
+            kernel.version
+        );
     }
     Ok(dependency(options, &image, "linux-binary-")?.unwrap_or(image))
 }
@@ -144,11 +157,15 @@ fn dependency(options: &[String], package: &str, prefix: &str) -> Result<Option<
 fn find_image(directory: &Path) -> Result<Option<PathBuf>> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        let is_image = path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("vmlinuz"));
+        let is_image =
+            path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("vmlinuz"));
         if path.is_file() && is_image {
             return Ok(Some(path));
         }
-        if path.is_dir() && !path.is_symlink() && let Some(found) = find_image(&path)? {
+        if path.is_dir()
+            && !path.is_symlink()
+            && let Some(found) = find_image(&path)?
+        {
             return Ok(Some(found));
         }
     }

@@ -71,8 +71,11 @@ fn check(workspace: &Workspace, kernel: &Kernel, initramfs: &Path, log: &Path) -
     let started = Instant::now();
     let verdicts = qemu::boot(&image, initramfs, log)?;
     let summary = |passed: bool| {
-        let names: Vec<&str> =
-            verdicts.iter().filter(|verdict| verdict.passed == passed).map(|verdict| verdict.check.as_str()).collect();
+        let names: Vec<&str> = verdicts
+            .iter()
+            .filter(|verdict| verdict.passed == passed)
+            .map(|verdict| verdict.check.as_str())
+            .collect();
         names.join(", ")
     };
     if verdicts.is_empty() || verdicts.iter().any(|verdict| !verdict.passed) {

@@ -49,7 +49,8 @@ pub(super) fn boot(image: &Path, initramfs: &Path, log: &Path) -> Result<Vec<Ver
         thread::sleep(Duration::from_millis(100));
     }
     let console = String::from_utf8_lossy(&fs::read(log)?).into_owned();
-    verdicts(&console).with_context(|| format!("the machine stopped before its checks ended; by hand:\n  {line}"))
+    verdicts(&console)
+        .with_context(|| format!("the machine stopped before its checks ended; by hand:\n  {line}"))
 }
 
 /// Reads `VM-CHECK name: ok|failed` lines; nothing without the line that ends them.
@@ -67,7 +68,8 @@ mod tests {
 
     #[test]
     fn verdicts_are_read_from_between_the_kernels_own_lines() {
-        let console = "[    1.0] Linux\r\nVM-CHECK doctor: ok\r\nnoise\r\nVM-CHECK books: failed\r\nVM-CHECK done\r\n";
+        let console =
+            "[    1.0] Linux\r\nVM-CHECK doctor: ok\r\nnoise\r\nVM-CHECK books: failed\r\nVM-CHECK done\r\n";
         let expected = [("doctor", true), ("books", false)];
         let expected = expected.map(|(check, passed)| Verdict { check: check.to_owned(), passed });
         assert_eq!(verdicts(console).expect("it ended"), expected);
