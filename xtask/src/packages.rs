@@ -38,15 +38,17 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         return Err(CannotRunHere(message).into());
     }
     let why = format!("installing {}", packages.join(", "));
-    if command::run(&why, &mut apt_get_install(packages)?).is_ok() {
-        return Ok(());
-    }
+    with_fresh_lists(|| command::run(&why, &mut apt_get_install(packages)?))
+}
+
+/// Does what needs apt; if that fails, once more with fresh package lists. A new machine has none, an old one's name
+/// files that the archive has dropped.
+pub(crate) fn with_fresh_lists(step: impl Fn() -> Result<()>) -> Result<()> {
+    let Err(first) = step() else { return Ok(()) };
+    command::announce(&format!("{first:#}"));
     let mut update = command::as_root("apt-get")?;
-    command::run(
-        "that failed, perhaps for want of fresh package lists: refreshing them",
-        update.arg("update"),
-    )?;
-    command::run(&why, &mut apt_get_install(packages)?)
+    command::run("perhaps for want of fresh package lists: refreshing them", update.args(["update", "-q"]))?;
+    step()
 }
 
 fn apt_get_install(packages: &[&str]) -> Result<Command> {
@@ -68,7 +70,9 @@ fn apt_get_install(packages: &[&str]) -> Result<Command> {
 pub(crate) fn unpack(package: &str, directory: &Path, apt_options: &[String]) -> Result<()> {
     std::fs::create_dir_all(directory)?;
     let mut download = Command::new("apt-get");
-    download.args(apt_options).args(["download", "-q", package]).current_dir(directory);
+    // apt's own user may not write into a checkout.
+    download.args(["-oAPT::Sandbox::User=root", "-q"]).args(apt_options).args(["download", package]);
+    download.current_dir(directory);
     command::run(&format!("fetching {package}"), &mut download)?;
     for entry in std::fs::read_dir(directory)? {
         let archive = entry?.path();

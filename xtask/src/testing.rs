@@ -100,7 +100,7 @@ fn path_with_promtool(workspace: &Workspace) -> Result<OsString> {
             return Err(CannotRunHere(message.to_owned()).into());
         }
         command::announce("missing: promtool (to check /metrics)");
-        packages::unpack("prometheus", &directory, &[])?;
+        packages::with_fresh_lists(|| packages::unpack("prometheus", &directory, &[]))?;
     }
     Ok(env::join_paths([programs].into_iter().chain(env::split_paths(&path)))?)
 }

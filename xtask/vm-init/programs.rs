@@ -19,6 +19,9 @@ const COMPLAINTS: &str = "/tmp/memtrace.stderr";
 /// Longer than any check takes; memtrace is stopped with Ctrl-C's signal before.
 const DURATION_S: &str = "100";
 
+/// How many snapshots may pass before the program appears in one.
+const SNAPSHOTS_WAITED_FOR: u32 = 4;
+
 /// A program that works when told to, prints its books, and then waits.
 pub(crate) struct Target {
     process: Child,
@@ -91,6 +94,7 @@ pub(crate) fn observe(target: &mut Target, arguments: &[&str]) -> Result<Observa
 fn converse(target: &mut Target, memtrace: &Child, output: BufReader<ChildStdout>) -> Result<Observation> {
     let mut books = None;
     let mut last = None;
+    let mut snapshots = 0;
     for line in output.lines() {
         let line = line?;
         let object: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
@@ -98,8 +102,11 @@ fn converse(target: &mut Target, memtrace: &Child, output: BufReader<ChildStdout
             println!("vm-init: {line}");
             continue;
         }
-        // The first snapshot says that the probes are attached.
-        if books.is_none() {
+        snapshots += 1;
+        // A snapshot that lists the program says that its probes are attached. One that stays away is noticed below.
+        let is_attached =
+            process_in(&object["data"], target.pid()).is_some() || snapshots == SNAPSHOTS_WAITED_FOR;
+        if books.is_none() && is_attached {
             books = Some(target.work()?);
             thread::sleep(Duration::from_millis(500));
             let pid = Pid::from_child(memtrace);

@@ -86,7 +86,7 @@ fn private_apt(directory: &Path, kernel: &Kernel) -> Result<Vec<String>> {
     Ok(vec![
         format!("-oDir={}", directory.display()),
         format!("-oDir::State::status={}", status.display()),
-        format!("-oAPT::Sandbox::User={}", if command::is_root() { "root" } else { "" }),
+        "-oAPT::Sandbox::User=root".to_owned(),
         "-oAPT::Architecture=amd64".to_owned(),
         "-oAcquire::Languages=none".to_owned(),
         "-oAcquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),

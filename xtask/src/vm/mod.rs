@@ -21,6 +21,8 @@ use crate::command::{self, find_program};
 use crate::packages::{self, Need};
 use crate::workspace::Workspace;
 
+const CONSOLE_LINES_SHOWN: usize = 60;
+
 const NEEDS: [Need; 4] = [
     Need {
         package: "qemu-system-x86",
@@ -55,7 +57,8 @@ pub(crate) fn vm(workspace: &Workspace, versions: &[String]) -> Result<()> {
     for kernel in kernels {
         let log = directory.join(format!("{}.log", kernel.version));
         if let Err(error) = check(workspace, kernel, &initramfs, &log) {
-            println!("Linux {}: {error:#}\n  its console: {}", kernel.version, log.display());
+            println!("Linux {}: {error:#}\n  its console: {}, which ends:", kernel.version, log.display());
+            println!("{}", end_of(&fs::read_to_string(&log).unwrap_or_default()));
             failed.push(kernel.version);
         }
     }
@@ -83,6 +86,13 @@ fn check(workspace: &Workspace, kernel: &Kernel, initramfs: &Path, log: &Path) -
     }
     println!("Linux {}: passed: {} ({} s)", kernel.version, summary(true), started.elapsed().as_secs());
     Ok(())
+}
+
+/// The last lines of a console: on CI's machines the file itself is gone when somebody wants it.
+fn end_of(console: &str) -> String {
+    let lines: Vec<&str> = console.lines().collect();
+    let shown = &lines[lines.len().saturating_sub(CONSOLE_LINES_SHOWN)..];
+    shown.iter().map(|line| format!("  | {}\n", line.trim_end())).collect()
 }
 
 fn select(versions: &[String]) -> Result<Vec<&'static Kernel>> {
@@ -115,6 +125,13 @@ mod tests {
     #[test]
     fn no_version_means_every_kernel() {
         assert_eq!(select(&[]).expect("all").len(), KERNELS.len());
+    }
+
+    #[test]
+    fn only_the_end_of_a_console_is_shown() {
+        let console: String = (0..100).map(|number| format!("line {number}\r\n")).collect();
+        let end = end_of(&console);
+        assert!(end.starts_with("  | line 40\n") && end.ends_with("  | line 99\n"), "{end}");
     }
 
     #[test]
