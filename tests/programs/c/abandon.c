@@ -2,11 +2,12 @@
 //
 // Each round leaves one allocator call by siglongjmp, from a signal that the call itself raises at a point where
 // libc's heap is whole: a malloc whose mmap is trapped, a realloc of an unreadable pointer, a posix_memalign whose
-// out-parameter cannot be written. Then it makes one call that does return. In the first round, four threads die
-// inside such calls as well.
+// out-parameter cannot be written. Then it makes one call that does return.
 //
 //   abandon shallow    the abandoned calls stand further down the stack than those after them
 //   abandon deep       the calls after them stand further down
+//   abandon killed     as shallow, and before the first round four threads die inside such calls; without the malloc,
+//                      which would leave its arena locked in a program with threads
 #define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -24,7 +25,7 @@ enum { KEPT = 4096, DOOMED = 4, FRAME_BYTES = 4096 };
 // A malloc of TRAPPED_BYTES - 32 maps just this much, and is above every threshold for doing so.
 static const size_t TRAPPED_BYTES = 0x2345000;
 
-static bool after_is_deep;
+static bool after_is_deep, has_threads;
 static char *unreadable;
 static void *kept[KEPT];
 static size_t kept_len;
@@ -62,7 +63,7 @@ SITE void abandon_posix_memalign(void) {
 }
 
 SITE void abandon_one(unsigned long round) {
-    switch (round % 3) {
+    switch (has_threads ? round % 2 + 1 : round % 3) {
     case 0: abandon_malloc(); break;
     case 1: abandon_realloc(); break;
     case 2: abandon_posix_memalign(); break;
@@ -92,7 +93,7 @@ SITE void allocate_after(unsigned long round) {
 }
 
 static void go(unsigned long rounds) {
-    if (__atomic_load_n(&died, __ATOMIC_ACQUIRE) == 0) {
+    if (has_threads && __atomic_load_n(&died, __ATOMIC_ACQUIRE) == 0) {
         pthread_barrier_wait(&doom);
         while (__atomic_load_n(&died, __ATOMIC_ACQUIRE) < DOOMED) usleep(1000);
     }
@@ -116,11 +117,10 @@ static void write_books(void) {
     answer_number("died_inside", died);
 }
 
-// Dies in realloc or posix_memalign: a malloc trapped in mmap could hold an arena's lock in a threaded program.
 static void *die_inside(void *argument) {
     doomed = true;
     pthread_barrier_wait(&doom);
-    abandon_one((uintptr_t)argument % 2 + 1);
+    abandon_one((uintptr_t)argument);
     return NULL;
 }
 
@@ -140,12 +140,13 @@ static void trap_the_mapping(void) {
 
 int main(int argc, char **argv) {
     after_is_deep = argc > 1 && strcmp(argv[1], "deep") == 0;
+    has_threads = argc > 1 && strcmp(argv[1], "killed") == 0;
     unreadable = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGSYS, &action, NULL);
     pthread_barrier_init(&doom, NULL, DOOMED + 1);
-    for (uintptr_t index = 0; index < DOOMED; index++) {
+    for (uintptr_t index = 0; has_threads && index < DOOMED; index++) {
         pthread_t thread;
         pthread_create(&thread, NULL, die_inside, (void *)index);
     }

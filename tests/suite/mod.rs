@@ -1,0 +1,12 @@
+//! What must hold, one file a subject.
+
+mod accuracy;
+mod cli;
+mod http;
+mod lifecycle;
+mod lost_returns;
+mod programs;
+mod python;
+mod semantics;
+mod short_lives;
+mod traces_left;
