@@ -1,12 +1,14 @@
 //! What the command says and how it ends.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::support::memtrace::Memtrace;
 use crate::support::program::Program;
@@ -14,20 +16,25 @@ use crate::support::{binary, comm, poll, root};
 
 /// Runs to the end, within bounds.
 fn run(arguments: &[&str]) -> Output {
-    let mut child = Command::new(binary::path())
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("memtrace starts");
-    let ended = poll::try_wait_until(|| child.try_wait().expect("it is our child"));
-    if ended.is_none() {
+    run_command(Command::new(binary::path()).args(arguments))
+}
+
+fn run_command(command: &mut Command) -> Output {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command starts");
+    let ended = wait_or_kill(&mut child);
+    let output = child.wait_with_output().expect("it is our child");
+    assert!(ended, "{command:?} does not end: {output:?}");
+    output
+}
+
+/// True when it ended by itself.
+fn wait_or_kill(child: &mut Child) -> bool {
+    let ended = poll::try_wait_until(|| child.try_wait().expect("it is our child")).is_some();
+    if !ended {
         child.kill().expect("it still runs");
     }
-    let output = child.wait_with_output().expect("it is our child");
-    assert!(ended.is_some(), "memtrace {arguments:?} does not end: {output:?}");
-    output
+    ended
 }
 
 fn stderr(output: &Output) -> String {
@@ -44,12 +51,14 @@ fn assert_refused(arguments: &[&str], code: i32, word: &str) {
 #[test]
 fn without_root_it_says_which_command_to_try_and_exits_3() {
     root::require();
-    let output = Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"])
-        .arg(reachable_by_anyone().path().join("memtrace"))
-        .args(["--comm", "python"])
-        .output()
-        .expect("setpriv is installed (Debian: apt install util-linux)");
+    let directory = reachable_by_anyone();
+    let output = run_command(
+        Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .args(["--bounding-set=-all", "--inh-caps=-all"])
+            .arg(directory.path().join("memtrace"))
+            .args(["--comm", "python"]),
+    );
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(stderr(&output).contains("sudo"), "{output:?}");
 }
@@ -58,8 +67,8 @@ fn without_root_it_says_which_command_to_try_and_exits_3() {
 fn reachable_by_anyone() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().expect("the temporary directory is writable");
-    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("it is ours");
-    std::fs::copy(binary::path(), directory.path().join("memtrace")).expect("there is room for a copy");
+    fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("it is ours");
+    fs::copy(binary::path(), directory.path().join("memtrace")).expect("there is room for a copy");
     directory
 }
 
@@ -148,46 +157,38 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     let mut line = String::new();
     stdout.read_line(&mut line).expect("the first line comes");
     drop(stdout);
-    let ended = poll::try_wait_until(|| child.try_wait().expect("it is our child"));
-    if ended.is_none() {
-        child.kill().expect("it still runs");
-    }
+    let ended = wait_or_kill(&mut child);
     let output = child.wait_with_output().expect("it is our child");
-    let status = ended.unwrap_or(output.status);
-    assert_eq!((status.code(), status.signal()), (Some(0), None), "{output:?}");
+    assert!(ended, "it does not end: {output:?}");
+    assert_eq!((output.status.code(), output.status.signal()), (Some(0), None), "{output:?}");
     assert!(!stderr(&output).contains("panicked"), "{output:?}");
 }
 
+/// The text does not say when probes are in place, so the program works until what it leaks is shown.
 #[test]
 fn the_text_names_process_function_and_quality() {
     root::require();
     let mut program = Program::c("leak", &[]);
     let pid = program.pid().to_string();
+    let text = NamedTempFile::new().expect("the temporary directory is writable");
     let mut child = Command::new(binary::path())
         .args(["--pid", &pid, "--interval", "200ms"])
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(text.reopen().expect("the file is ours"))
         .stderr(Stdio::null())
         .spawn()
         .expect("memtrace starts");
-    let stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
-    // The text does not say when probes are in place, so the program works until what it leaks is shown.
-    let mut text = String::new();
-    for line in stdout.lines().map_while(Result::ok).take(2_000) {
+    let read = || fs::read_to_string(text.path()).expect("the file is ours");
+    let shown = poll::try_wait_until(|| {
         program.go(1);
-        text.push_str(&line);
-        text.push('\n');
-        if line.contains("leak_here") && line.contains("leak.c:") {
-            break;
-        }
-    }
+        (read().contains("leak_here") && read().contains("leak.c:")).then_some(())
+    });
     let signalled = Pid::from_raw(child.id().cast_signed()).map(|pid| kill_process(pid, Signal::INT));
-    let ended = poll::try_wait_until(|| child.try_wait().expect("it is our child"));
-    if ended.is_none() {
-        child.kill().expect("it still runs");
-    }
-    assert_eq!(signalled, Some(Ok(())));
-    assert!(text.contains("leak_here") && text.contains("leak.c:"), "{text}");
+    let ended = wait_or_kill(&mut child);
+    child.wait().expect("it is our child");
+    let text = read();
+    assert_eq!(signalled, Some(Ok(())), "{text}");
+    assert!(shown.is_some() && ended, "shown: {shown:?}, ended: {ended}: {text}");
     assert!(text.contains(program.comm()) && text.contains(&pid), "{text}");
     assert!(text.contains("events"), "the last line of a block is about quality: {text}");
 }

@@ -38,6 +38,19 @@ fn assert_exact(memtrace: Memtrace, program: &mut Program) {
 fn a_process_that_starts_later_is_picked_up() {
     let comm = comm::unique("late");
     let memtrace = Memtrace::follow_comm(&comm);
+    let mut program = Program::c_as(comm, "leak", &[]);
+    memtrace.wait_attached(program.pid());
+    program.go(ROUNDS);
+    let books: Figures = program.books();
+    let report = memtrace.stop();
+    report.assert_nothing_lost();
+    assert_eq!(report.process(program.pid()).figures.live_bytes, books.live_bytes);
+}
+
+#[test]
+fn a_process_that_takes_the_name_is_picked_up() {
+    let comm = comm::unique("took");
+    let memtrace = Memtrace::follow_comm(&comm);
     let mut program = Program::c("semantics", &["realloc_moves"]);
     program.take_comm(&comm);
     memtrace.wait_attached(program.pid());

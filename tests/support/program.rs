@@ -28,12 +28,17 @@ pub(crate) struct Program {
 impl Program {
     /// `programs/c/NAME.c` with these arguments.
     pub(crate) fn c(name: &str, arguments: &[&str]) -> Self {
-        Self::start(&compile::program(name), name, |command| command.args(arguments))
+        Self::c_as(comm::unique(name), name, arguments)
+    }
+
+    /// The same under a comm that is known beforehand.
+    pub(crate) fn c_as(comm: String, name: &str, arguments: &[&str]) -> Self {
+        Self::start(&compile::program(name), comm, |command| command.args(arguments))
     }
 
     /// The same, its environment changed.
     pub(crate) fn c_with(name: &str, arguments: &[&str], variables: &[(&str, &OsStr)]) -> Self {
-        Self::start(&compile::program(name), name, |command| {
+        Self::start(&compile::program(name), comm::unique(name), |command| {
             command.args(arguments).envs(variables.iter().copied())
         })
     }
@@ -41,17 +46,18 @@ impl Program {
     /// `programs/python/NAME.py` under this interpreter.
     pub(crate) fn python(interpreter: &Path, name: &str) -> Self {
         let script = source::path(&format!("python/{name}.py"));
-        Self::start(interpreter, name, |command| command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script))
+        Self::start(interpreter, comm::unique(name), |command| {
+            command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script)
+        })
     }
 
     /// The kernel takes a process' comm from the name that it was executed by: a link is enough for a new one.
     fn start(
         executable: &Path,
-        tag: &str,
+        comm: String,
         prepare: impl for<'a> FnOnce(&'a mut Command) -> &'a mut Command,
     ) -> Self {
         let home = tempfile::tempdir_in(compile::directory()).expect("cargo's directory is writable");
-        let comm = comm::unique(tag);
         let link = home.path().join(&comm);
         symlink(executable, &link).expect("a new directory takes a link");
         let mut command = Command::new(link);
