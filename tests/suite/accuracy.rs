@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use crate::support::figures::{Figures, SiteFigures};
 use crate::support::memtrace::Memtrace;
-use crate::support::program::Program;
 use crate::support::report::Report;
 use crate::support::source;
+use crate::support::target::Target;
 
 #[derive(Deserialize)]
 struct ChurnBooks {
@@ -20,7 +20,7 @@ struct ChurnBooks {
 #[test]
 fn a_threaded_program_ends_with_the_live_set_of_its_own_books_on_20_runs() {
     for seed in 1..=20 {
-        let mut churn = Program::c("churn", &[&seed.to_string()]);
+        let mut churn = Target::c("churn", &[&seed.to_string()]);
         let memtrace = Memtrace::follow(&churn);
         churn.go(10_000);
         let books: ChurnBooks = churn.books();
@@ -32,8 +32,7 @@ fn a_threaded_program_ends_with_the_live_set_of_its_own_books_on_20_runs() {
 
 #[test]
 fn four_threaded_programs_at_once_are_kept_apart() {
-    let mut programs: Vec<Program> =
-        (100..104).map(|seed| Program::c("churn", &[&seed.to_string()])).collect();
+    let mut programs: Vec<Target> = (100..104).map(|seed| Target::c("churn", &[&seed.to_string()])).collect();
     let pids: Vec<String> = programs.iter().map(|program| program.pid().to_string()).collect();
     let arguments: Vec<&str> = pids.iter().flat_map(|pid| ["--pid", pid]).collect();
     let memtrace = Memtrace::start(&arguments);
@@ -57,7 +56,7 @@ fn four_threaded_programs_at_once_are_kept_apart() {
 /// A figure may lag behind while a program works, but must not go astray: it is right each time the program rests.
 #[test]
 fn every_rest_of_a_threaded_program_shows_its_books() {
-    let mut churn = Program::c("churn", &["200"]);
+    let mut churn = Target::c("churn", &["200"]);
     let memtrace = Memtrace::follow(&churn);
     for rest in 1..=5 {
         churn.go(2_000);
@@ -71,7 +70,7 @@ fn every_rest_of_a_threaded_program_shows_its_books() {
 
 #[test]
 fn a_leak_is_found_by_function_inlined_helper_and_line() {
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     let memtrace = Memtrace::follow(&program);
     program.go(500);
     let books: Figures = program.books();
@@ -96,7 +95,7 @@ fn a_leak_is_found_by_function_inlined_helper_and_line() {
 
 #[test]
 fn the_sites_that_are_not_shown_are_summed() {
-    let mut churn = Program::c("churn", &["300"]);
+    let mut churn = Target::c("churn", &["300"]);
     let memtrace = Memtrace::follow_with(&churn, &["-n", "2"]);
     churn.go(5_000);
     let books: ChurnBooks = churn.books();
@@ -109,7 +108,7 @@ fn the_sites_that_are_not_shown_are_summed() {
     assert_eq!(shown.live_blocks + process.other_sites.live.live_blocks, books.figures.live_blocks);
 }
 
-fn assert_books(report: &Report, program: &Program, books: &ChurnBooks, run: &str) {
+fn assert_books(report: &Report, program: &Target, books: &ChurnBooks, run: &str) {
     let process = report.process(program.pid());
     assert_eq!(process.figures, books.figures, "{run}");
     let names: Vec<&str> = books.functions.keys().map(String::as_str).collect();

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::support::memtrace::Memtrace;
-use crate::support::program::Program;
+use crate::support::target::Target;
 use crate::support::{binary, comm, poll, root};
 
 /// Runs to the end, within bounds.
@@ -116,7 +116,7 @@ fn it_says_that_it_waits_when_nothing_matches() {
 
 #[test]
 fn json_begins_ends_and_moves_on_in_between() {
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     let memtrace = Memtrace::follow(&program);
     program.go(10);
     memtrace.wait_for_snapshot("more snapshots come", |_| Some(()));
@@ -168,7 +168,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 #[test]
 fn the_text_names_process_function_and_quality() {
     root::require();
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     let pid = program.pid().to_string();
     let text = NamedTempFile::new().expect("the temporary directory is writable");
     let mut child = Command::new(binary::path())
@@ -210,7 +210,7 @@ fn doctor_says_what_works_here() {
 #[test]
 fn doctor_shows_the_probe_sites_of_a_process() {
     root::require();
-    let program = Program::c("leak", &[]);
+    let program = Target::c("leak", &[]);
     let output = run(&["doctor", "--pid", &program.pid().to_string()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let said = String::from_utf8_lossy(&output.stdout);

@@ -7,11 +7,11 @@ use crate::support::figures::Figures;
 use crate::support::http;
 use crate::support::memtrace::Memtrace;
 use crate::support::poll;
-use crate::support::program::Program;
+use crate::support::target::Target;
 
 #[test]
 fn metrics_agree_with_the_programs_books() {
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     let address = http::free_address();
     let memtrace = Memtrace::follow_with(&program, &["--listen", &address.to_string()]);
     program.go(100);
@@ -31,7 +31,7 @@ fn metrics_agree_with_the_programs_books() {
 
 #[test]
 fn promtool_has_nothing_to_say_about_the_metrics() {
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     let address = http::free_address();
     let memtrace = Memtrace::follow_with(&program, &["--listen", &address.to_string()]);
     program.go(100);
@@ -55,7 +55,7 @@ fn promtool_has_nothing_to_say_about_the_metrics() {
 
 #[test]
 fn health_is_answered_and_other_paths_are_not_found() {
-    let program = Program::c("leak", &[]);
+    let program = Target::c("leak", &[]);
     let address = http::free_address();
     let memtrace = Memtrace::follow_with(&program, &["--listen", &address.to_string()]);
     assert_eq!(http::get(address, "/healthz").status, 200);

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use crate::support::comm;
 use crate::support::figures::Figures;
 use crate::support::memtrace::Memtrace;
-use crate::support::program::Program;
 use crate::support::snapshot::State;
+use crate::support::target::Target;
 
 const ROUNDS: u64 = 100;
 
@@ -25,7 +25,7 @@ struct ChildBooks {
 }
 
 /// Works and compares: the process must be attached to, and have allocated nothing since.
-fn assert_exact(memtrace: Memtrace, program: &mut Program) {
+fn assert_exact(memtrace: Memtrace, program: &mut Target) {
     program.go(ROUNDS);
     let books: Figures = program.books();
     let report = memtrace.stop();
@@ -38,7 +38,7 @@ fn assert_exact(memtrace: Memtrace, program: &mut Program) {
 fn a_process_that_starts_later_is_picked_up() {
     let comm = comm::unique("late");
     let memtrace = Memtrace::follow_comm(&comm);
-    let mut program = Program::c_as(comm, "leak", &[]);
+    let mut program = Target::c_as(comm, "leak", &[]);
     memtrace.wait_attached(program.pid());
     program.go(ROUNDS);
     let books: Figures = program.books();
@@ -51,7 +51,7 @@ fn a_process_that_starts_later_is_picked_up() {
 fn a_process_that_takes_the_name_is_picked_up() {
     let comm = comm::unique("took");
     let memtrace = Memtrace::follow_comm(&comm);
-    let mut program = Program::c("semantics", &["realloc_moves"]);
+    let mut program = Target::c("semantics", &["realloc_moves"]);
     program.take_comm(&comm);
     memtrace.wait_attached(program.pid());
     assert_exact(memtrace, &mut program);
@@ -61,7 +61,7 @@ fn a_process_that_takes_the_name_is_picked_up() {
 fn a_process_that_execs_into_the_name_is_picked_up() {
     let comm = comm::unique("exec");
     let memtrace = Memtrace::follow_comm(&comm);
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     program.exec_as(&comm);
     memtrace.wait_attached(program.pid());
     program.go(ROUNDS);
@@ -73,7 +73,7 @@ fn a_process_that_execs_into_the_name_is_picked_up() {
 
 #[test]
 fn a_snapshot_says_who_a_process_is() {
-    let program = Program::c("leak", &["and", "an argument"]);
+    let program = Target::c("leak", &["and", "an argument"]);
     let memtrace = Memtrace::follow(&program);
     let report = memtrace.stop();
     let process = report.process(program.pid());
@@ -94,7 +94,7 @@ fn start_time_ticks(pid: u32) -> u64 {
 /// What an image held is gone with it: each begins at nothing.
 #[test]
 fn a_chain_of_execs_ends_with_the_last_images_books() {
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     let memtrace = Memtrace::follow(&program);
     for link in 0..20 {
         program.go(ROUNDS);
@@ -113,7 +113,7 @@ fn a_chain_of_execs_ends_with_the_last_images_books() {
 
 #[test]
 fn a_forked_child_starts_empty_and_its_frees_of_inherited_blocks_are_counted_apart() {
-    let mut parent = Program::c("forks", &["child"]);
+    let mut parent = Target::c("forks", &["child"]);
     let memtrace = Memtrace::follow_comm(parent.comm());
     memtrace.wait_attached(parent.pid());
     parent.go(1);
@@ -131,7 +131,7 @@ fn a_forked_child_starts_empty_and_its_frees_of_inherited_blocks_are_counted_apa
 /// A child that lives for less than a millisecond may go unseen; the parent's figures may not suffer from it.
 #[test]
 fn a_fork_storm_leaves_the_parents_figures_right_and_kills_nobody() {
-    let mut parent = Program::c("forks", &["storm"]);
+    let mut parent = Target::c("forks", &["storm"]);
     let memtrace = Memtrace::follow_comm(parent.comm());
     memtrace.wait_attached(parent.pid());
     parent.go(500);
@@ -143,22 +143,22 @@ fn a_fork_storm_leaves_the_parents_figures_right_and_kills_nobody() {
 
 #[test]
 fn a_vfork_child_works_in_its_parents_memory() {
-    let mut parent = Program::c("forks", &["vfork"]);
+    let mut parent = Target::c("forks", &["vfork"]);
     let memtrace = Memtrace::follow(&parent);
     assert_exact(memtrace, &mut parent);
 }
 
 #[test]
 fn spawned_programs_leave_their_parents_figures_right() {
-    let mut parent = Program::c("forks", &["spawn"]);
+    let mut parent = Target::c("forks", &["spawn"]);
     let memtrace = Memtrace::follow(&parent);
     assert_exact(memtrace, &mut parent);
 }
 
 #[test]
 fn an_exit_keeps_the_final_figures_for_one_report() {
-    let mut program = Program::c("semantics", &["failed_realloc"]);
-    let bystander = Program::c("leak", &[]);
+    let mut program = Target::c("semantics", &["failed_realloc"]);
+    let bystander = Target::c("leak", &[]);
     let memtrace = Memtrace::follow_with(&program, &["--pid", &bystander.pid().to_string()]);
     program.go(ROUNDS);
     let books: Figures = program.books();
@@ -177,7 +177,7 @@ fn an_exit_keeps_the_final_figures_for_one_report() {
 #[test]
 fn a_comm_that_no_longer_matches_is_no_longer_picked_up_anew() {
     let comm = comm::unique("once");
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     let memtrace = Memtrace::follow_comm(&comm);
     program.take_comm(&comm);
     memtrace.wait_attached(program.pid());

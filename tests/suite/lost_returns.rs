@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::support::figures::Figures;
 use crate::support::memtrace::Memtrace;
-use crate::support::program::Program;
+use crate::support::target::Target;
 
 #[derive(Deserialize)]
 struct Books {
@@ -32,7 +32,7 @@ fn threads_that_die_inside_a_call_leave_the_figures_right() {
 
 /// The last abandoned call need not have been noticed yet, and whether a thread that dies counts is open.
 fn check(mode: &str) {
-    let mut program = Program::c("abandon", &[mode]);
+    let mut program = Target::c("abandon", &[mode]);
     let memtrace = Memtrace::follow(&program);
     program.go(300);
     let books: Books = program.books();

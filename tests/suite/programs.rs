@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::support::figures::Figures;
-use crate::support::program::Program;
 use crate::support::shim::Shim;
+use crate::support::target::Target;
 
 #[derive(Deserialize)]
 struct ChurnBooks {
@@ -82,7 +82,7 @@ fn leak_keeps_true_books() {
 
 #[test]
 fn programs_say_how_they_end() {
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     program.go(1);
     assert!(program.is_alive());
     assert_eq!(program.quit().code(), Some(0));
@@ -90,7 +90,7 @@ fn programs_say_how_they_end() {
 
 #[test]
 fn an_exec_begins_the_books_anew() {
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     program.go(7);
     let comm = crate::support::comm::unique("anew");
     program.exec_as(&comm);
@@ -100,7 +100,7 @@ fn an_exec_begins_the_books_anew() {
 
 #[test]
 fn programs_run_under_names_of_their_own() {
-    let mut program = Program::c("leak", &[]);
+    let mut program = Target::c("leak", &[]);
     assert_eq!(comm_of(program.pid()), program.comm());
     program.take_comm("another name");
     assert_eq!(comm_of(program.pid()), "another name");

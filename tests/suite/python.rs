@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use crate::support::figures::Live;
 use crate::support::memtrace::Memtrace;
-use crate::support::program::Program;
 use crate::support::pythons::{self, Python};
 use crate::support::snapshot::{Process, Site};
 use crate::support::source;
+use crate::support::target::Target;
 
 #[derive(Deserialize)]
 struct Shape {
@@ -22,7 +22,7 @@ struct Shape {
 fn the_leaking_line_of_a_json_service_is_the_top_site_with_exact_bytes() {
     let line = source::line_of("python/json_service.py", "# LEAK");
     for python in pythons::all() {
-        let mut service = Program::python(&python.path, "json_service");
+        let mut service = Target::python(&python.path, "json_service");
         let memtrace = Memtrace::follow_comm(service.comm());
         memtrace.wait_attached(service.pid());
         service.go(2_000);
@@ -43,7 +43,7 @@ fn numpy_arrays_are_shown_at_the_line_that_asked_for_them() {
     let pythons: Vec<Python> = pythons::all().into_iter().filter(|python| python.has_numpy).collect();
     assert!(!pythons.is_empty(), "no interpreter has numpy: `apt install python3-numpy`");
     for python in pythons {
-        let mut program = Program::python(&python.path, "numpy_ones");
+        let mut program = Target::python(&python.path, "numpy_ones");
         let memtrace = Memtrace::follow(&program);
         program.go(100);
         let books: Live = program.books();
@@ -70,7 +70,7 @@ fn small_objects_are_exact_where_the_object_allocator_is_not_inlined() {
         "every interpreter found is a PGO build: install one with `pyenv install 3.12`"
     );
     for python in pythons {
-        let mut program = Program::python(&python.path, "small_objects");
+        let mut program = Target::python(&python.path, "small_objects");
         let memtrace = Memtrace::follow_with(&program, &["--python-objects"]);
         program.go(20_000);
         let books: Live = program.books();
@@ -85,7 +85,7 @@ fn small_objects_are_exact_where_the_object_allocator_is_not_inlined() {
 #[test]
 fn every_shape_of_python_stack_has_its_functions_and_line() {
     for python in pythons::all() {
-        let mut program = Program::python(&python.path, "shapes");
+        let mut program = Target::python(&python.path, "shapes");
         let memtrace = Memtrace::follow(&program);
         program.go(20);
         let books: BTreeMap<String, Shape> = program.books();
@@ -107,7 +107,7 @@ fn every_shape_of_python_stack_has_its_functions_and_line() {
 fn a_stack_deeper_than_the_limit_keeps_its_128_innermost_frames_and_is_counted() {
     let line = source::line_of("python/shapes.py", "# SHAPE recursion");
     for python in pythons::all() {
-        let mut program = Program::python(&python.path, "shapes");
+        let mut program = Target::python(&python.path, "shapes");
         let memtrace = Memtrace::follow(&program);
         program.go(1);
         let report = memtrace.stop();

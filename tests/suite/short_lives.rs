@@ -1,5 +1,7 @@
 //! Processes that are gone before anybody looks.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -45,6 +47,37 @@ fn a_hundred_processes_of_a_tenth_of_a_second_are_all_reported_and_none_is_harme
         "of {} processes, these were never reported as exited: {unseen:?}",
         pids.len()
     );
+}
+
+/// The kernel hands out the number after the one in `ns_last_pid`, unless another process is quicker.
+#[test]
+fn a_process_that_is_given_an_old_pid_is_another_process() {
+    let home = tempfile::tempdir_in(compile::directory()).expect("cargo's directory is writable");
+    let comm = comm::unique("again");
+    let link = home.path().join(&comm);
+    symlink(compile::program("brief"), &link).expect("a new directory takes a link");
+    let memtrace = Memtrace::follow_comm(&comm);
+    let mut first = brief(&link, "500");
+    let pid = first.id();
+    memtrace.wait_attached(pid);
+    first.wait().expect("it is our child");
+    let again = (0..200).any(|_| {
+        fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string())
+            .expect("root may choose the next pid");
+        let mut next = brief(&link, "500");
+        let given = next.id() == pid;
+        if given {
+            memtrace.wait_attached(pid);
+        }
+        next.kill().expect("it runs for half a second");
+        next.wait().expect("it is our child");
+        given
+    });
+    assert!(again, "the pid {pid} was never given out again");
+    let report = memtrace.stop();
+    let seen = report.said.snapshots.iter().filter_map(|snapshot| snapshot.process(pid));
+    let starts: BTreeSet<u64> = seen.map(|process| process.start_time_ticks).collect();
+    assert_eq!(starts.len(), 2, "two processes had the pid {pid}: {starts:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::memtrace::Memtrace;
 use crate::support::poll;
-use crate::support::program::Program;
+use crate::support::target::Target;
 use crate::support::text_segment::changed_libc_bytes;
 
 #[test]
@@ -22,8 +22,8 @@ fn a_killed_memtrace_leaves_no_probe() {
 
 /// A probe is a changed instruction, and only in processes that are traced.
 fn assert_no_probe_after(end: impl FnOnce(Memtrace)) {
-    let mut program = Program::c("semantics", &["realloc_moves"]);
-    let untouched = Program::c("leak", &[]);
+    let mut program = Target::c("semantics", &["realloc_moves"]);
+    let untouched = Target::c("leak", &[]);
     assert_eq!(changed_libc_bytes(program.pid()), 0);
     let memtrace = Memtrace::follow(&program);
     program.go(10);

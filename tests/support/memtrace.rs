@@ -7,9 +7,9 @@ use std::thread::{self, JoinHandle};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::program::Program;
 use super::report::{Report, Said};
 use super::snapshot::{Process, Snapshot, State};
+use super::target::Target;
 use super::{binary, poll, root};
 
 /// One run. It is killed, by its own handle, when dropped.
@@ -39,12 +39,12 @@ impl Memtrace {
     }
 
     /// Follows one process, and returns when its probes are in place.
-    pub(crate) fn follow(program: &Program) -> Self {
+    pub(crate) fn follow(program: &Target) -> Self {
         Self::follow_with(program, &[])
     }
 
     /// The same with more arguments.
-    pub(crate) fn follow_with(program: &Program, arguments: &[&str]) -> Self {
+    pub(crate) fn follow_with(program: &Target, arguments: &[&str]) -> Self {
         let pid = program.pid().to_string();
         let memtrace = Self::start(&[&["--pid", &pid], arguments].concat());
         memtrace.wait_attached(program.pid());

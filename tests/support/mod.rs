@@ -7,11 +7,12 @@ pub(crate) mod figures;
 pub(crate) mod http;
 pub(crate) mod memtrace;
 pub(crate) mod poll;
-pub(crate) mod program;
+
 pub(crate) mod pythons;
 pub(crate) mod report;
 pub(crate) mod root;
 pub(crate) mod shim;
 pub(crate) mod snapshot;
 pub(crate) mod source;
+pub(crate) mod target;
 pub(crate) mod text_segment;

@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 
 use super::compile;
 use super::figures::Figures;
-use super::program::Program;
+use super::target::Target;
 
 /// `struct books`: `armed`, the six numbers of `struct tally`, `live_hash`.
 const WORDS: usize = 8;
@@ -19,12 +19,12 @@ pub(crate) struct Shim {
 
 impl Shim {
     /// Starts a C program with the library before libc. Nothing counts until [`Shim::arm`].
-    pub(crate) fn start(name: &str, arguments: &[&str]) -> (Self, Program) {
+    pub(crate) fn start(name: &str, arguments: &[&str]) -> (Self, Target) {
         let file = NamedTempFile::new_in(compile::directory()).expect("cargo's directory is writable");
         file.as_file().set_len(8 * WORDS as u64).expect("a file can grow");
         let library = compile::library("count_shim");
         let variables = [("LD_PRELOAD", library.as_os_str()), ("SHIM_BOOKS", file.path().as_os_str())];
-        let program = Program::c_with(name, arguments, &variables);
+        let program = Target::c_with(name, arguments, &variables);
         (Self { file }, program)
     }
 

@@ -73,7 +73,10 @@ static void posix_memalign_out(void) {
     keep(block, 300);
 }
 
-static void free_nothing(void) { free(NULL); }
+static void free_nothing(void) {
+    keep(malloc(300), 300);
+    free(NULL);
+}
 
 static void zero_bytes(void) {
     keep(malloc(0), 0);

@@ -16,7 +16,7 @@ use super::poll::{self, PATIENCE};
 use super::{comm, compile, source};
 
 /// A running program. It is killed, by its own handle, when dropped.
-pub(crate) struct Program {
+pub(crate) struct Target {
     child: Child,
     stdin: ChildStdin,
     answers: Receiver<String>,
@@ -25,7 +25,7 @@ pub(crate) struct Program {
     comm: String,
 }
 
-impl Program {
+impl Target {
     /// `programs/c/NAME.c` with these arguments.
     pub(crate) fn c(name: &str, arguments: &[&str]) -> Self {
         Self::c_as(comm::unique(name), name, arguments)
@@ -144,7 +144,7 @@ impl Program {
     }
 }
 
-impl Drop for Program {
+impl Drop for Target {
     fn drop(&mut self) {
         // Both fail only when the process has ended and was waited for already.
         if self.child.kill().is_ok() {
