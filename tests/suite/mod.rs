@@ -1,5 +1,15 @@
-//! The tests, by what they are about.
+//! What must hold, one file a subject.
 
+mod accuracy;
+mod cli;
+mod http;
+mod lifecycle;
+mod lost_returns;
+mod programs;
+mod python;
 mod python_lines;
 mod python_memory;
 mod python_version;
+mod semantics;
+mod short_lives;
+mod traces_left;

@@ -1,0 +1,53 @@
+//! Compiles the C programs, each once a run, into cargo's directory for tests' files.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::sync::{Mutex, PoisonError};
+
+use super::source;
+
+/// Optimized as programs are, with the debug information and frame pointers that the tests look for.
+const FLAGS: [&str; 7] = ["-O2", "-g", "-fno-omit-frame-pointer", "-pthread", "-Wall", "-Wextra", "-Werror"];
+
+/// Where compiled programs and links to them go.
+pub(crate) fn directory() -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
+    fs::create_dir_all(&directory).expect("cargo's directory for tests' files is writable");
+    directory
+}
+
+/// The executable of `programs/c/NAME.c`.
+pub(crate) fn program(name: &str) -> PathBuf {
+    once(name, name, &[])
+}
+
+/// The shared library of `programs/c/NAME.c`.
+pub(crate) fn library(name: &str) -> PathBuf {
+    once(name, &format!("{name}.so"), &["-shared", "-fPIC"])
+}
+
+fn once(name: &str, output: &str, flags: &[&str]) -> PathBuf {
+    static DONE: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+    let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let done = done.get_or_insert_with(HashMap::new);
+    done.entry(output.to_owned()).or_insert_with(|| compile(name, output, flags)).clone()
+}
+
+/// Under another name first: another run may be executing the old file.
+fn compile(name: &str, output: &str, flags: &[&str]) -> PathBuf {
+    let path = directory().join(output);
+    let unfinished = directory().join(format!("{output}.{}", process::id()));
+    let compiled = Command::new("cc")
+        .args(FLAGS)
+        .args(flags)
+        .arg(source::path(&format!("c/{name}.c")))
+        .arg("-o")
+        .arg(&unfinished)
+        .output()
+        .expect("`cc` is installed (Debian: apt install gcc libc6-dev)");
+    assert!(compiled.status.success(), "cc {name}.c: {}", String::from_utf8_lossy(&compiled.stderr));
+    fs::rename(&unfinished, &path).expect("a file can be renamed in its directory");
+    path
+}

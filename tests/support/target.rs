@@ -1,0 +1,154 @@
+//! A program of known truth: started under a name of its own, commanded line by line, gone with its test.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::poll::{self, PATIENCE};
+use super::{comm, compile, source};
+
+/// A running program. It is killed, by its own handle, when dropped.
+pub(crate) struct Target {
+    child: Child,
+    stdin: ChildStdin,
+    answers: Receiver<String>,
+    executable: PathBuf,
+    home: TempDir,
+    comm: String,
+}
+
+impl Target {
+    /// `programs/c/NAME.c` with these arguments.
+    pub(crate) fn c(name: &str, arguments: &[&str]) -> Self {
+        Self::c_as(comm::unique(name), name, arguments)
+    }
+
+    /// The same under a comm that is known beforehand.
+    pub(crate) fn c_as(comm: String, name: &str, arguments: &[&str]) -> Self {
+        Self::start(&compile::program(name), comm, |command| command.args(arguments))
+    }
+
+    /// The same, its environment changed.
+    pub(crate) fn c_with(name: &str, arguments: &[&str], variables: &[(&str, &OsStr)]) -> Self {
+        Self::start(&compile::program(name), comm::unique(name), |command| {
+            command.args(arguments).envs(variables.iter().copied())
+        })
+    }
+
+    /// `programs/python/NAME.py` under this interpreter.
+    pub(crate) fn python(interpreter: &Path, name: &str) -> Self {
+        let script = source::path(&format!("python/{name}.py"));
+        Self::start(interpreter, comm::unique(name), |command| {
+            command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script)
+        })
+    }
+
+    /// The kernel takes a process' comm from the name that it was executed by: a link is enough for a new one.
+    fn start(
+        executable: &Path,
+        comm: String,
+        prepare: impl for<'a> FnOnce(&'a mut Command) -> &'a mut Command,
+    ) -> Self {
+        let home = tempfile::tempdir_in(compile::directory()).expect("cargo's directory is writable");
+        let link = home.path().join(&comm);
+        symlink(executable, &link).expect("a new directory takes a link");
+        let mut command = Command::new(link);
+        prepare(&mut command).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let stdin = child.stdin.take().expect("stdin is a pipe");
+        let stdout = child.stdout.take().expect("stdout is a pipe");
+        let (sender, answers) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let program = Self { child, stdin, answers, executable: executable.to_owned(), home, comm };
+        let ready = program.answer();
+        assert_eq!(ready["ready"], program.pid(), "the program is the process that was started");
+        program
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn comm(&self) -> &str {
+        &self.comm
+    }
+
+    /// N rounds of work; returns when they are done.
+    pub(crate) fn go(&mut self, rounds: u64) {
+        let done = self.tell(&format!("go {rounds}"));
+        assert_eq!(done["done"], rounds);
+    }
+
+    /// What the program says is true.
+    pub(crate) fn books<T: DeserializeOwned>(&mut self) -> T {
+        let books = self.tell("books");
+        serde_json::from_value(books.clone()).unwrap_or_else(|error| panic!("{error} in the books {books}"))
+    }
+
+    /// Takes a new comm by prctl or `/proc/self/comm`.
+    pub(crate) fn take_comm(&mut self, comm: &str) {
+        self.tell(&format!("comm {comm}"));
+        comm.clone_into(&mut self.comm);
+    }
+
+    /// Executes itself anew under a new comm (C programs only). Its books begin anew as well.
+    pub(crate) fn exec_as(&mut self, comm: &str) {
+        let link = self.home.path().join(comm);
+        if !link.exists() {
+            symlink(&self.executable, &link).expect("the directory takes a link");
+        }
+        let ready = self.tell(&format!("exec {}", link.display()));
+        assert_eq!(ready["ready"], self.pid(), "exec keeps the process id");
+        comm.clone_into(&mut self.comm);
+    }
+
+    /// Lets it exit, and says how it ended.
+    pub(crate) fn quit(&mut self) -> ExitStatus {
+        self.stdin.write_all(b"quit\n").expect("the program still reads");
+        let ended = || self.child.try_wait().expect("it is our child");
+        poll::wait_until("the program has quit", ended, String::new)
+    }
+
+    /// True as long as it has not ended.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_none()
+    }
+
+    fn tell(&mut self, command: &str) -> Value {
+        self.stdin
+            .write_all(format!("{command}\n").as_bytes())
+            .unwrap_or_else(|error| panic!("`{command}`: the program {} is gone: {error}", self.comm));
+        self.answer()
+    }
+
+    fn answer(&self) -> Value {
+        let line = self
+            .answers
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|error| panic!("the program {} does not answer: {error}", self.comm));
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in the answer {line:?}"))
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // Both fail only when the process has ended and was waited for already.
+        if self.child.kill().is_ok() {
+            drop(self.child.wait());
+        }
+    }
+}
