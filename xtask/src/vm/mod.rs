@@ -57,8 +57,8 @@ pub(crate) fn vm(workspace: &Workspace, versions: &[String]) -> Result<()> {
     for kernel in kernels {
         let log = directory.join(format!("{}.log", kernel.version));
         if let Err(error) = check(workspace, kernel, &initramfs, &log) {
-            println!("Linux {}: {error:#}\n  its console: {}, which ends:", kernel.version, log.display());
-            println!("{}", end_of(&fs::read_to_string(&log).unwrap_or_default()));
+            println!("Linux {}: {error:#}", kernel.version);
+            show_console(&log);
             failed.push(kernel.version);
         }
     }
@@ -69,6 +69,9 @@ pub(crate) fn vm(workspace: &Workspace, versions: &[String]) -> Result<()> {
 }
 
 fn check(workspace: &Workspace, kernel: &Kernel, initramfs: &Path, log: &Path) -> Result<()> {
+    if log.exists() {
+        fs::remove_file(log)?;
+    }
     let image = kernel::fetch(workspace, kernel)?;
     command::announce(&format!("booting Linux {} in qemu", kernel.version));
     let started = Instant::now();
@@ -88,7 +91,15 @@ fn check(workspace: &Workspace, kernel: &Kernel, initramfs: &Path, log: &Path) -
     Ok(())
 }
 
-/// The last lines of a console: on CI's machines the file itself is gone when somebody wants it.
+/// Names a console's file and shows its end: on CI's machines the file itself is gone when somebody wants it.
+fn show_console(log: &Path) {
+    // No file: the machine was never started, and the error says why.
+    if let Ok(console) = fs::read(log) {
+        println!("  its console: {}, which ends:", log.display());
+        print!("{}", end_of(&String::from_utf8_lossy(&console)));
+    }
+}
+
 fn end_of(console: &str) -> String {
     let lines: Vec<&str> = console.lines().collect();
     let shown = &lines[lines.len().saturating_sub(CONSOLE_LINES_SHOWN)..];
