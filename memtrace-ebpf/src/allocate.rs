@@ -38,9 +38,8 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
         return None;
     }
     let thread = pending::current_or_new()?;
-    let trampoline = thread.trampoline;
     let slot = slot(thread, call);
-    if slot.encloses(stack_pointer, call, trampoline) {
+    if slot.encloses(stack_pointer, call) {
         return None;
     }
     *slot = Pending {
@@ -69,11 +68,10 @@ fn free(call: Call, target: u32, address: u64, stack_pointer: u64) -> Option<()>
         return None;
     }
     // A free inside an allocator call is part of that call: musl's realloc frees the old block.
-    if let Some(thread) = pending::current() {
-        let trampoline = thread.trampoline;
-        if slot(thread, call).encloses(stack_pointer, call, trampoline) {
-            return None;
-        }
+    if let Some(thread) = pending::current()
+        && slot(thread, call).encloses(stack_pointer, call)
+    {
+        return None;
     }
     emit::address(RecordKind::Freed, call.domain(), target, address);
     Some(())

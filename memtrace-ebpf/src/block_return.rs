@@ -22,10 +22,6 @@ fn try_leave(ctx: &RetProbeContext) -> Option<()> {
     count(Counter::Hits);
     // SAFETY: `regs` points to the registers after the return for as long as the program runs.
     let stack_pointer = unsafe { (*ctx.regs).rsp };
-    if thread.trampoline == 0 {
-        // The slot of the return address, just popped: it still holds what the kernel put there.
-        thread.trampoline = user_memory::read::<u64>(stack_pointer - 8).unwrap_or(0);
-    }
     // Where PyObject_Malloc tail-calls malloc both return with one stack pointer, malloc first.
     match thread.libc.take_returning(stack_pointer) {
         Some(call) => libc_block(ctx.ret(), thread, call)?,

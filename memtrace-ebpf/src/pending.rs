@@ -52,8 +52,6 @@ pub struct Thread {
     pub returned: Returned,
     /// The part of a Python frame that is being looked at; a map's memory may be indexed, BPF's stack (5.10) not.
     pub window: [u64; FrameWindow::BYTES_MAX / 8],
-    /// What the kernel puts in place of a hijacked return address in this process; 0 until seen once.
-    pub trampoline: u64,
 }
 
 /// A call that has returned, and what it came to.
@@ -90,7 +88,7 @@ const NOTHING: Returned = Returned {
     is_realloc: 0,
 };
 const IDLE: Thread =
-    Thread { libc: NONE, python: NONE, python_inner_block: 0, returned: NOTHING, window: [0; 12], trampoline: 0 };
+    Thread { libc: NONE, python: NONE, python_inner_block: 0, returned: NOTHING, window: [0; 12] };
 
 /// The current thread's entry, if it has one.
 #[inline(always)]
@@ -129,15 +127,15 @@ impl Returned {
 impl Pending {
     /// True while a call is in progress and `stack_pointer` is that of a call made by it.
     ///
-    /// `trampoline` tells a live outer call: the word at its stack pointer is the hijacked return address. After a
-    /// `longjmp` the stack is used anew and the word is something else. Where it survived by chance, the number of
-    /// supposedly nested calls ends it.
+    /// The word at a live outer call's stack pointer is the hijacked return address. After a `longjmp` the stack is
+    /// used anew and the word is something else. Where it survived by chance, the number of supposedly nested calls
+    /// ends it.
     #[inline(always)]
-    pub fn encloses(&mut self, stack_pointer: u64, call: Call, trampoline: u64) -> bool {
+    pub fn encloses(&mut self, stack_pointer: u64, call: Call) -> bool {
         if self.call == 0 {
             return false;
         }
-        if self.holds(stack_pointer, call, trampoline) {
+        if self.holds(stack_pointer, call) {
             self.nested += 1;
             return true;
         }
@@ -147,7 +145,7 @@ impl Pending {
     }
 
     #[inline(always)]
-    fn holds(&self, stack_pointer: u64, call: Call, trampoline: u64) -> bool {
+    fn holds(&self, stack_pointer: u64, call: Call) -> bool {
         if stack_pointer == self.stack_pointer {
             // A tail call (reallocarray jumps to realloc), unless it is the same function again.
             return call as u16 != self.call;
@@ -155,7 +153,7 @@ impl Pending {
         stack_pointer < self.stack_pointer
             && self.stack_pointer - stack_pointer <= NESTED_STACK_BYTES
             && self.nested < NESTED_MAX
-            && (trampoline == 0 || user_memory::read::<u64>(self.stack_pointer) == Some(trampoline))
+            && user_memory::read::<u64>(self.stack_pointer).is_some_and(is_trampoline)
     }
 
     /// Takes the call out if it is the one that returns with this stack pointer.
@@ -168,4 +166,12 @@ impl Pending {
         self.call = 0;
         Some(pending)
     }
+}
+
+/// True for what the kernel puts in place of a return address: the start of a process' `[uprobes]` page
+/// (`get_trampoline_vaddr`, kernel/events/uprobes.c). That one cannot be learnt by looking at where a call returned:
+/// from 6.11 on the trampoline pushes registers there.
+#[inline(always)]
+fn is_trampoline(word: u64) -> bool {
+    word & 0xfff == 0 && user_memory::is_pointer(word)
 }

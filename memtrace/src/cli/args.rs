@@ -8,6 +8,7 @@ use memtrace_core::aggregate::{Query, Sort};
 
 use crate::{
     host::process,
+    kernel::Backend,
     serve::ListenAddress,
     targets::{NamePattern, Selection},
 };
@@ -27,7 +28,7 @@ Exit status: 0 fine, 2 error, 3 cannot run here.";
 ///
 /// No restart, no code change, nothing injected: eBPF probes on the C library's allocators, read from outside.
 #[derive(Parser, Debug)]
-#[command(name = "memtrace", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "memtrace", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, args_override_self = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub(super) subcommand: Option<Subcommand>,
@@ -83,6 +84,10 @@ pub struct Cli {
     /// Size of the ring buffer between kernel and daemon
     #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = ring_bytes)]
     ring_size: u32,
+
+    /// How probes are attached: one link a file, or one event a probe, which sees vfork children too
+    #[arg(long, value_enum, default_value_t = Backend::Auto)]
+    attach: Backend,
 
     /// Say more on stderr; twice for the BPF programs' messages
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -159,6 +164,8 @@ pub struct Settings {
     pub ring_bytes: u32,
     /// Have the BPF programs log.
     pub kernel_log: bool,
+    /// How to attach.
+    pub backend: Backend,
 }
 
 /// Resolves what was typed.
@@ -195,6 +202,7 @@ pub(super) fn settings(cli: &Cli) -> anyhow::Result<Settings> {
         show_internal: cli.show_internal,
         ring_bytes: cli.ring_size,
         kernel_log: cli.verbose > 1,
+        backend: cli.attach,
     })
 }
 

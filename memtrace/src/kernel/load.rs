@@ -15,6 +15,19 @@ use super::{counters::KernelCounters, fs_base, multi::MultiPrograms, tracefs};
 /// The object, built by `cargo xtask build-ebpf` and committed, so that building memtrace needs no BPF toolchain.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../memtrace-ebpf/prebuilt/memtrace.bpf.o");
 
+/// How probes are attached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub enum Backend {
+    /// `Multi` where the kernel has it, else `Single`.
+    #[default]
+    Auto,
+    /// One link a file and process (`uprobe_multi`, Linux 6.10 on): cheap to attach, nothing at context switches. From
+    /// 6.12 on it does not see the calls that a vfork child makes before its exec.
+    Multi,
+    /// One perf event a probe and process: every kernel, every call, a cost at every context switch of the target.
+    Single,
+}
+
 /// What can be chosen.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -22,6 +35,8 @@ pub struct Options {
     pub ring_bytes: u32,
     /// Debug messages of the BPF programs.
     pub log: bool,
+    /// How to attach.
+    pub backend: Backend,
 }
 
 /// Why the kernel side could not be loaded.
@@ -72,15 +87,8 @@ impl Kernel {
         {
             tracing::debug!("no BPF debug messages: {error}");
         }
-        let multi = MultiPrograms::load(&ebpf, OBJECT);
         let mut kernel = Self { ebpf, multi: None, settings: Settings::default(), weaker: Vec::new() };
-        match multi {
-            Ok(multi) => kernel.multi = Some(multi),
-            Err(error) => {
-                tracing::debug!("uprobe_multi is not used: {error}");
-                kernel.load_single_programs()?;
-            }
-        }
+        kernel.load_probe_programs(options.backend)?;
         kernel.find_fs_base();
         kernel.settings.hash_seed = random_seed();
         kernel.settings.wake_bytes = u64::from(options.ring_bytes) / 8;
@@ -93,6 +101,20 @@ impl Kernel {
     #[must_use]
     pub fn uses_multi(&self) -> bool {
         self.multi.is_some()
+    }
+
+    fn load_probe_programs(&mut self, backend: Backend) -> Result<(), LoadError> {
+        if backend != Backend::Single {
+            match MultiPrograms::load(&self.ebpf, OBJECT) {
+                Ok(multi) => {
+                    self.multi = Some(multi);
+                    return Ok(());
+                }
+                Err(error) if backend == Backend::Multi => return Err(LoadError::Unsupported(error.to_string())),
+                Err(error) => tracing::debug!("uprobe_multi is not used: {error}"),
+            }
+        }
+        self.load_single_programs()
     }
 
     fn load_single_programs(&mut self) -> Result<(), LoadError> {

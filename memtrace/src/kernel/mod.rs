@@ -13,4 +13,4 @@ mod sys;
 pub mod tracefs;
 
 pub use counters::KernelCounters;
-pub use load::{Kernel, LoadError, Options};
+pub use load::{Backend, Kernel, LoadError, Options};

@@ -42,6 +42,9 @@ pub(super) enum MultiError {
     /// A program was refused.
     #[error("program {name} was refused: {error}: {log}")]
     Refused { name: &'static str, error: io::Error, log: String },
+    /// Linux before 6.6.
+    #[error("the kernel has no uprobe_multi links")]
+    NoLinkType,
     /// The kernel's pid filter is per thread (6.6 to 6.9), so it would miss all but the main thread.
     #[error("the kernel's uprobe_multi filters by thread, not by process")]
     ThreadFilter,
@@ -67,6 +70,9 @@ impl MultiPrograms {
         let object = relocated(ebpf, object).map_err(MultiError::Object)?;
         let programs =
             Self { enter: load_program(&object, "enter_any")?, leave: load_program(&object, "leave")? };
+        if !programs.has_link_type() {
+            return Err(MultiError::NoLinkType);
+        }
         if programs.filters_by_process() { Ok(programs) } else { Err(MultiError::ThreadFilter) }
     }
 
@@ -80,12 +86,21 @@ impl MultiPrograms {
         link(&self.leave, path, points, pid as i32, BPF_F_UPROBE_MULTI_RETURN)
     }
 
+    /// A kernel with the link type fails on a directory as the file with EBADF; one without it knows no such link and
+    /// says EINVAL.
+    fn has_link_type(&self) -> bool {
+        self.refusal(0) == Some(libc::EBADF)
+    }
+
     /// A kernel whose filter is by process refuses pid -1 with EINVAL before it looks at the path; one without the
-    /// fix (kernel commit 46ba0e49b642) goes on and fails on the path with EBADF. libbpf tells them apart so too.
+    /// fix (kernel commit 46ba0e49b642) goes on and fails on the path. libbpf tells them apart so too.
     fn filters_by_process(&self) -> bool {
+        self.refusal(-1) == Some(libc::EINVAL)
+    }
+
+    fn refusal(&self, pid: i32) -> Option<i32> {
         let point = Point { file_offset: 0, cookie: 0 };
-        let result = link(&self.enter, Path::new("/"), &[point], -1, 0);
-        matches!(result, Err(error) if error.raw_os_error() == Some(libc::EINVAL))
+        link(&self.enter, Path::new("/"), &[point], pid, 0).err()?.raw_os_error()
     }
 }
 

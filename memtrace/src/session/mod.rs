@@ -51,7 +51,11 @@ async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
         None => None,
     };
     raise_descriptor_limit();
-    let mut kernel = Kernel::load(Options { ring_bytes: settings.ring_bytes, log: settings.kernel_log })?;
+    let mut kernel = Kernel::load(Options {
+        ring_bytes: settings.ring_bytes,
+        log: settings.kernel_log,
+        backend: settings.backend,
+    })?;
     let mut ring = Ring::new(kernel.take_ring()?).context("the ring buffer cannot be read")?;
     let counters = kernel.take_counters()?;
     let weaker = std::mem::take(&mut kernel.weaker);
@@ -118,7 +122,11 @@ async fn flow(
                     reap(program);
                 }
             }
-            Some(target) = exits.recv() => pipeline.exited(target),
+            Some(target) = exits.recv() => {
+                // What it did last is still in the ring: its exec perhaps, if it was short.
+                drain(ring, &mut pipeline);
+                pipeline.exited(target);
+            }
             _ = reports.tick() => {
                 drain(ring, &mut pipeline);
                 pipeline.report();
