@@ -27,6 +27,10 @@ pub const PYMALLOC_MAX_BYTES: u64 = 512;
 /// the outer one was abandoned by `longjmp`.
 pub const NESTED_STACK_BYTES: u64 = 16 * 1024;
 
+/// How far from an allocator function the caller of a nested call can be. The functions of an allocator are linked
+/// side by side: glibc's malloc.o is 20 KiB of code, musl's malloc directory less.
+pub const NESTED_CALLER_BYTES: u64 = 256 * 1024;
+
 /// Distance between two frame pointers above which the chain is taken to be broken. The main thread's stack is
 /// 8 MiB by default, and no frame is larger than a stack.
 pub const FRAME_BYTES_MAX: u64 = 8 * 1024 * 1024;

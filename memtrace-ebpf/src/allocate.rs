@@ -11,7 +11,7 @@ use crate::{
     call_arguments::Arguments,
     emit,
     maps::{TARGETS, count},
-    pending::{self, Pending, Thread},
+    pending::{self, Entry, Pending, Thread},
 };
 
 /// Handles the entry of `call`.
@@ -29,21 +29,22 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
     count(Counter::Hits);
     let arguments = Arguments::of(ctx, call)?;
     // SAFETY: `regs` points to the registers at the probe for as long as the program runs.
-    let stack_pointer = unsafe { (*ctx.regs).rsp };
+    let registers = unsafe { &*ctx.regs };
+    let entry = Entry { stack_pointer: registers.rsp, instruction: registers.rip, call };
 
     if !call.has_result() {
-        return free(call, target, arguments.pointer, stack_pointer);
+        return free(entry, target, arguments.pointer);
     }
     if arguments.is_left_to_libc(call) {
         return None;
     }
     let thread = pending::current_or_new()?;
     let slot = slot(thread, call);
-    if slot.encloses(stack_pointer, call) {
+    if slot.encloses(entry) {
         return None;
     }
     *slot = Pending {
-        stack_pointer,
+        stack_pointer: entry.stack_pointer,
         pointer: arguments.pointer,
         size_bytes: arguments.size_bytes,
         target,
@@ -63,17 +64,17 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
 }
 
 #[inline(always)]
-fn free(call: Call, target: u32, address: u64, stack_pointer: u64) -> Option<()> {
+fn free(entry: Entry, target: u32, address: u64) -> Option<()> {
     if address == 0 {
         return None;
     }
     // A free inside an allocator call is part of that call: musl's realloc frees the old block.
     if let Some(thread) = pending::current()
-        && slot(thread, call).encloses(stack_pointer, call)
+        && slot(thread, entry.call).encloses(entry)
     {
         return None;
     }
-    emit::address(RecordKind::Freed, call.domain(), target, address);
+    emit::address(RecordKind::Freed, entry.call.domain(), target, address);
     Some(())
 }
 

@@ -8,7 +8,7 @@
 //! the allocator, or a return probe that the kernel did not deliver.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use memtrace_common::{Call, Domain, DropReason, limits::NESTED_STACK_BYTES, settings::FrameWindow};
+use memtrace_common::{Call, Domain, DropReason, limits::{NESTED_CALLER_BYTES, NESTED_STACK_BYTES}, settings::FrameWindow};
 
 use crate::{
     maps::{THREADS, lose},
@@ -52,6 +52,17 @@ pub struct Thread {
     pub returned: Returned,
     /// The part of a Python frame that is being looked at; a map's memory may be indexed, BPF's stack (5.10) not.
     pub window: [u64; FrameWindow::BYTES_MAX / 8],
+}
+
+/// Where a call was entered.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// The stack pointer.
+    pub stack_pointer: u64,
+    /// The address of the probe.
+    pub instruction: u64,
+    /// The call's shape.
+    pub call: Call,
 }
 
 /// A call that has returned, and what it came to.
@@ -128,14 +139,14 @@ impl Pending {
     /// True while a call is in progress and `stack_pointer` is that of a call made by it.
     ///
     /// The word at a live outer call's stack pointer is the hijacked return address. After a `longjmp` the stack is
-    /// used anew and the word is something else. Where it survived by chance, the number of supposedly nested calls
-    /// ends it.
+    /// used anew and the word is something else, but can survive in a frame's unused part; so the caller must be of
+    /// the allocator too. Where both hold by chance (a static program), the number of supposedly nested calls ends it.
     #[inline(always)]
-    pub fn encloses(&mut self, stack_pointer: u64, call: Call) -> bool {
+    pub fn encloses(&mut self, Entry { stack_pointer, instruction, call }: Entry) -> bool {
         if self.call == 0 {
             return false;
         }
-        if self.holds(stack_pointer, call) {
+        if self.holds(stack_pointer, instruction, call) {
             self.nested += 1;
             return true;
         }
@@ -145,7 +156,7 @@ impl Pending {
     }
 
     #[inline(always)]
-    fn holds(&self, stack_pointer: u64, call: Call) -> bool {
+    fn holds(&self, stack_pointer: u64, instruction: u64, call: Call) -> bool {
         if stack_pointer == self.stack_pointer {
             // A tail call (reallocarray jumps to realloc), unless it is the same function again.
             return call as u16 != self.call;
@@ -154,6 +165,8 @@ impl Pending {
             && self.stack_pointer - stack_pointer <= NESTED_STACK_BYTES
             && self.nested < NESTED_MAX
             && user_memory::read::<u64>(self.stack_pointer).is_some_and(is_trampoline)
+            && user_memory::read::<u64>(stack_pointer)
+                .is_some_and(|caller| caller.abs_diff(instruction) <= NESTED_CALLER_BYTES)
     }
 
     /// Takes the call out if it is the one that returns with this stack pointer.

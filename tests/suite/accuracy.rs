@@ -30,6 +30,20 @@ fn a_threaded_program_ends_with_the_live_set_of_its_own_books_on_20_runs() {
     }
 }
 
+/// The way of kernels before 6.10.
+#[test]
+fn one_event_a_probe_counts_as_exactly_as_one_link_a_file() {
+    for seed in 1..=3 {
+        let mut churn = Target::c("churn", &[&seed.to_string()]);
+        let memtrace = Memtrace::follow_with(&churn, &["--attach", "single"]);
+        churn.go(10_000);
+        let books: ChurnBooks = churn.books();
+        let report = memtrace.stop();
+        report.assert_nothing_lost();
+        assert_books(&report, &churn, &books, &format!("seed {seed}"));
+    }
+}
+
 #[test]
 fn four_threaded_programs_at_once_are_kept_apart() {
     let mut programs: Vec<Target> = (100..104).map(|seed| Target::c("churn", &[&seed.to_string()])).collect();

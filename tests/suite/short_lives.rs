@@ -57,14 +57,14 @@ fn a_process_that_is_given_an_old_pid_is_another_process() {
     let link = home.path().join(&comm);
     symlink(compile::program("brief"), &link).expect("a new directory takes a link");
     let memtrace = Memtrace::follow_comm(&comm);
-    let mut first = brief(&link, "500");
+    let mut first = brief(&link, "3000");
     let pid = first.id();
     memtrace.wait_attached(pid);
     first.wait().expect("it is our child");
     let again = (0..200).any(|_| {
         fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string())
             .expect("root may choose the next pid");
-        let mut next = brief(&link, "500");
+        let mut next = brief(&link, "3000");
         let given = next.id() == pid;
         if given {
             memtrace.wait_attached(pid);
@@ -83,7 +83,7 @@ fn a_process_that_is_given_an_old_pid_is_another_process() {
 #[test]
 fn a_program_that_memtrace_starts_is_traced_from_its_first_instruction() {
     let program = compile::program("brief");
-    let memtrace = Memtrace::start(&["--", program.to_str().expect("a path of plain text"), "0", "0"]);
+    let memtrace = Memtrace::start(&["--", program.to_str().expect("a path of plain text"), "100", "0"]);
     let report = memtrace.finish();
     assert_eq!(report.status.code(), Some(0), "stderr: {}", report.said.stderr);
     let mut seen = report.said.snapshots.iter().flat_map(|snapshot| &snapshot.processes);

@@ -68,7 +68,11 @@ pub struct Kernel {
     pub settings: Settings,
     /// What this kernel lacks, one sentence each.
     pub weaker: Vec<String>,
+    log: Option<FlushLog>,
 }
+
+/// Prints what the BPF programs have said since the last call.
+pub type FlushLog = Box<dyn FnMut() + Send>;
 
 impl Kernel {
     /// Loads everything and attaches the lifecycle tracepoints.
@@ -77,24 +81,36 @@ impl Kernel {
     /// When the kernel refuses; what it merely lacks ends up in [`Kernel::weaker`].
     pub fn load(options: Options) -> Result<Self, LoadError> {
         let log_level: u8 = if options.log { 4 } else { 0 };
-        let mut ebpf = EbpfLoader::new()
+        let ebpf = EbpfLoader::new()
             .map_max_entries("EVENTS", options.ring_bytes)
             .override_global(aya_log::LEVEL, &log_level, true)
             .load(OBJECT)
             .map_err(|error| LoadError::from_kernel(&error))?;
-        if options.log
-            && let Err(error) = aya_log::EbpfLogger::init(&mut ebpf)
-        {
-            tracing::debug!("no BPF debug messages: {error}");
-        }
-        let mut kernel = Self { ebpf, multi: None, settings: Settings::default(), weaker: Vec::new() };
+        let mut kernel =
+            Self { ebpf, multi: None, settings: Settings::default(), weaker: Vec::new(), log: None };
         kernel.load_probe_programs(options.backend)?;
         kernel.find_fs_base();
         kernel.settings.hash_seed = random_seed();
         kernel.settings.wake_bytes = u64::from(options.ring_bytes) / 8;
         kernel.attach_tracepoints();
         kernel.write_settings()?;
+        if options.log {
+            kernel.start_log();
+        }
         Ok(kernel)
+    }
+
+    /// Takes the map of the BPF programs' messages out of the object, so all programs must be loaded.
+    fn start_log(&mut self) {
+        match aya_log::EbpfLogger::init(&mut self.ebpf) {
+            Ok(mut logger) => self.log = Some(Box::new(move || logger.flush())),
+            Err(error) => tracing::warn!("no messages of the BPF programs: {error}"),
+        }
+    }
+
+    /// Takes out what prints the BPF programs' messages, to be called now and then.
+    pub fn take_log(&mut self) -> Option<FlushLog> {
+        self.log.take()
     }
 
     /// True when one link attaches a whole file's probes.
@@ -110,7 +126,9 @@ impl Kernel {
                     self.multi = Some(multi);
                     return Ok(());
                 }
-                Err(error) if backend == Backend::Multi => return Err(LoadError::Unsupported(error.to_string())),
+                Err(error) if backend == Backend::Multi => {
+                    return Err(LoadError::Unsupported(error.to_string()));
+                }
                 Err(error) => tracing::debug!("uprobe_multi is not used: {error}"),
             }
         }

@@ -13,4 +13,4 @@ mod sys;
 pub mod tracefs;
 
 pub use counters::KernelCounters;
-pub use load::{Backend, Kernel, LoadError, Options};
+pub use load::{Backend, FlushLog, Kernel, LoadError, Options};

@@ -20,6 +20,9 @@ impl Pipeline {
             self.looks.insert((now + Duration::from_secs(60), target, times));
             send(&self.commands, Command::Rescan { target });
         }
+        if let Some(flush_log) = &mut self.log {
+            flush_log();
+        }
         if self.reporter.is_due(CENSUS) {
             self.look_for_processes();
         }

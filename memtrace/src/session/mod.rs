@@ -59,6 +59,7 @@ async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
     let mut ring = Ring::new(kernel.take_ring()?).context("the ring buffer cannot be read")?;
     let counters = kernel.take_counters()?;
     let weaker = std::mem::take(&mut kernel.weaker);
+    let log = kernel.take_log();
 
     let shutdown = Shutdown::new().context("signals cannot be caught")?;
     let publishing = Publishing { format: settings.format, show_internal: settings.show_internal };
@@ -73,7 +74,7 @@ async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
     let (commands, worker) = Worker::start(kernel, settings.python_objects, outcome_sender);
     let launched = launch(&mut settings)?;
     let reporter = Reporter::new(publisher, counters);
-    let pipeline = Pipeline::new(&settings, commands, reporter, weaker);
+    let pipeline = Pipeline::new(&settings, commands, reporter, weaker, log);
     let finished = flow(pipeline, &mut ring, outcomes, launched, &settings, shutdown).await;
     // Detaching takes up to 90 ms a link. The kernel would do it at exit, one after the other; the worker's threads
     // share the grace periods.

@@ -16,6 +16,7 @@ use crate::{
     attach::{Command, Outcome},
     cli::args::Settings,
     follow::{Modules, Processes},
+    kernel::FlushLog,
     targets::Selection,
 };
 
@@ -38,6 +39,8 @@ pub(super) struct Pipeline {
     pub(super) looks: BTreeSet<(Instant, u32, u32)>,
     pub(super) exits: Option<UnboundedSender<u32>>,
     pub(super) commands: mpsc::Sender<Command>,
+    /// Prints the BPF programs' messages.
+    pub(super) log: Option<FlushLog>,
     show_internal: bool,
     batch: Vec<Event<'static>>,
 }
@@ -56,6 +59,7 @@ impl Pipeline {
         commands: mpsc::Sender<Command>,
         reporter: Reporter,
         weaker: Vec<String>,
+        log: Option<FlushLog>,
     ) -> Self {
         let pipeline = Self {
             aggregator: Aggregator::new(super::report::monotonic_ns()),
@@ -70,6 +74,7 @@ impl Pipeline {
             looks: BTreeSet::new(),
             exits: None,
             commands,
+            log,
             show_internal: settings.show_internal,
             batch: Vec::with_capacity(BATCH),
         };
