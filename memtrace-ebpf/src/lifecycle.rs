@@ -51,13 +51,7 @@ fn try_forked(ctx: &TracePointContext) -> Option<()> {
         // When the map is full the child's few calls are not seen: no worse than not knowing it.
         let _ = TARGETS.insert(&child, &Target { target, flags: BORROWS_MEMORY }, 0);
     }
-    report(
-        RecordKind::Forked,
-        if shares_memory { flags::SHARES_MEMORY } else { 0 },
-        target,
-        child,
-        parent,
-    );
+    report(RecordKind::Forked, if shares_memory { flags::SHARES_MEMORY } else { 0 }, target, child, parent);
     Some(())
 }
 

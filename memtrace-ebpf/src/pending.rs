@@ -8,7 +8,11 @@
 //! the allocator, or a return probe that the kernel did not deliver.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use memtrace_common::{Call, Domain, DropReason, limits::{NESTED_CALLER_BYTES, NESTED_STACK_BYTES}, settings::FrameWindow};
+use memtrace_common::{
+    Call, Domain, DropReason,
+    limits::{NESTED_CALLER_BYTES, NESTED_STACK_BYTES},
+    settings::FrameWindow,
+};
 
 use crate::{
     maps::{THREADS, lose},
@@ -88,16 +92,18 @@ pub struct Returned {
 /// Nested entries after which the outer call is taken for abandoned. glibc and musl nest once or twice.
 const NESTED_MAX: u16 = 64;
 
-const NONE: Pending = Pending { stack_pointer: 0, pointer: 0, size_bytes: 0, target: 0, execs: 0, call: 0, nested: 0, reserved: 0 };
-const NOTHING: Returned = Returned {
-    call: NONE,
-    address: 0,
-    python_frame: 0,
-    python_end: 0,
-    domain: 0,
-    flags: 0,
-    is_realloc: 0,
+const NONE: Pending = Pending {
+    stack_pointer: 0,
+    pointer: 0,
+    size_bytes: 0,
+    target: 0,
+    execs: 0,
+    call: 0,
+    nested: 0,
+    reserved: 0,
 };
+const NOTHING: Returned =
+    Returned { call: NONE, address: 0, python_frame: 0, python_end: 0, domain: 0, flags: 0, is_realloc: 0 };
 const IDLE: Thread =
     Thread { libc: NONE, python: NONE, python_inner_block: 0, returned: NOTHING, window: [0; 12] };
 

@@ -19,7 +19,10 @@ use memtrace_common::{
     settings::PythonTarget,
 };
 
-use self::{hash::Hash, sink::{Frames, Sink}};
+use self::{
+    hash::Hash,
+    sink::{Frames, Sink},
+};
 use crate::{
     emit,
     maps::{EVENTS, PYTHON, SEEN, count, lose, settings},
