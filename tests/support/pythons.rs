@@ -41,7 +41,7 @@ fn ask(path: &Path) -> Option<Python> {
     let output = Command::new(path).args(["-c", QUESTION]).output().ok()?;
     let mut python: Python = serde_json::from_slice(&output.stdout).ok()?;
     path.clone_into(&mut python.path);
-    // Debian builds with `make profile-opt`, of which `sysconfig` says nothing.
-    python.has_pgo |= path.starts_with("/usr");
+    // Distributions build with `make profile-opt`, of which `sysconfig` says nothing.
+    python.has_pgo |= !path.components().any(|part| part.as_os_str() == ".pyenv" || part.as_os_str() == "versions");
     ((3, 8)..=(3, 14)).contains(&python.version).then_some(python)
 }

@@ -75,7 +75,7 @@ fn by_file(mappings: &[Mapping]) -> BTreeMap<FileId, Vec<&Mapping>> {
 /// The executable, C libraries and Python: other libraries are not read, which can be large and many.
 fn may_matter(path: &str, pid: u32) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let prefixes = ["libc.", "libc-", "ld-musl", "libpython"];
+    let prefixes = ["libc.", "libc-", "ld-musl", "libpython", "python"];
     prefixes.iter().any(|prefix| name.starts_with(prefix))
         || std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.to_string_lossy() == path)
 }
