@@ -9,11 +9,13 @@ mod command;
 mod licences;
 mod lint;
 mod packages;
+mod run;
 mod testing;
 mod tidy;
 mod vm;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +32,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Build memtrace and run it as root: `cargo xtask run -- --comm python`
+    Run {
+        /// memtrace's own arguments
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
     /// Build the BPF object from source into memtrace-ebpf/prebuilt, installing the toolchain it needs
     BuildEbpf {
         /// Change nothing: fail when the committed object is not what its sources build
@@ -56,6 +64,7 @@ enum Chore {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = Workspace::locate().and_then(|workspace| match arguments.chore {
+        Chore::Run { arguments } => run::run(&workspace, &arguments),
         Chore::BuildEbpf { check } => bpf::build(&workspace, check),
         Chore::Test { test_arguments } => testing::test(&workspace, &test_arguments),
         Chore::Lint => lint::lint(&workspace),

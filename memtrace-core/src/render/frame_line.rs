@@ -4,7 +4,7 @@
 //! `function (file:line)`, `function (module+0xoffset)`, `module+0xoffset (why there is no name)`.
 //!
 //! Invariant: every frame is shown, folded into its neighbour, or counted in a line of its own; only internal
-//! frames are left out silently, as asked for. A stack never becomes zero lines.
+//! frames are left out silently, as asked for, and only while others remain. A stack never becomes zero lines.
 
 use crate::model::{Frame, FrameKind};
 
@@ -27,9 +27,11 @@ pub(super) fn stack_lines(frames: &[Frame], options: StackOptions) -> Vec<String
     if frames.is_empty() {
         return vec!["(no stack)".to_owned()];
     }
-    let shown: Vec<&Frame> = frames.iter().filter(|frame| options.show_internal || !frame.internal).collect();
+    let mut shown: Vec<&Frame> =
+        frames.iter().filter(|frame| options.show_internal || !frame.internal).collect();
     if shown.is_empty() {
-        return vec!["(only interpreter and allocator frames: --show-internal shows them)".to_owned()];
+        // The walk ended in the allocator: these frames are all that is known of the place.
+        shown = frames.iter().collect();
     }
     let runs = folded(&shown);
     // A last line that says `... 1 more frame` would take as much room as the frame.
@@ -183,8 +185,15 @@ mod tests {
         let mut frame = native("_PyEval_EvalFrameDefault", "/usr/bin/python3", 1);
         frame.internal = true;
         assert_eq!(stack_lines(&[], ALL), ["(no stack)"]);
-        assert!(stack_lines(std::slice::from_ref(&frame), ALL)[0].contains("--show-internal"));
-        let shown = stack_lines(&[frame], StackOptions { show_internal: true, ..ALL });
-        assert_eq!(shown, ["_PyEval_EvalFrameDefault (python3+0x1)"]);
+        assert_eq!(stack_lines(&[frame], ALL), ["_PyEval_EvalFrameDefault (python3+0x1)"]);
+    }
+
+    #[test]
+    fn internal_frames_stand_for_a_stack_that_has_no_others() {
+        let mut inner = native("operator new(unsigned long)", "/usr/lib/libstdc++.so.6", 1);
+        inner.internal = true;
+        let outer = native("Cache::fill", "/srv/service", 2);
+        assert_eq!(stack_lines(&[inner.clone(), outer], ALL), ["Cache::fill (service+0x2)"]);
+        assert_eq!(stack_lines(&[inner], ALL), ["operator new(unsigned long) (libstdc++.so.6+0x1)"]);
     }
 }

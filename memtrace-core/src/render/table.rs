@@ -7,6 +7,7 @@
 //! Invariant: the shown sites and the line for the others add up to the process' live bytes whenever the snapshot
 //! does; no string of a target reaches the terminal unescaped.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use memtrace_common::Domain;
@@ -24,6 +25,9 @@ const STACK_INDENT: &str = "      ";
 
 /// A stack deeper than this is mostly framework: its outer frames are counted instead.
 const STACK_LINES: usize = 24;
+
+/// Names listed of processes that are only counted.
+const GONE_NAMES: usize = 8;
 
 /// How the block is laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,9 +53,12 @@ impl Default for TableOptions {
 pub fn table(snapshot: &Snapshot, options: &TableOptions) -> String {
     let mut block = Block { text: String::new(), options, paint: Paint { color: options.color } };
     block.headline(snapshot);
-    for process in &snapshot.processes {
+    let (gone, others): (Vec<_>, Vec<_>) =
+        snapshot.processes.iter().partition(|process| left_nothing_to_say(process));
+    for process in others {
         block.process(process);
     }
+    block.gone(&gone);
     if snapshot.processes.is_empty() {
         block.line("no matching process now; waiting for one to start");
     }
@@ -120,6 +127,23 @@ impl Block<'_> {
         self.sites(process);
     }
 
+    /// Processes that come and go would otherwise fill the screen.
+    fn gone(&mut self, processes: &[&ProcessSnapshot]) {
+        if processes.is_empty() {
+            return;
+        }
+        let names: BTreeSet<String> = processes.iter().map(|process| safe(&process.info.comm)).collect();
+        let names: Vec<String> = names.into_iter().take(GONE_NAMES).collect();
+        let line = format!(
+            "{} exited with nothing live: {}",
+            units::counted(processes.len() as u64, "process"),
+            names.join(", ")
+        );
+        self.text.push('\n');
+        let line = self.paint.paint(Style::Faint, &self.fitted(&line));
+        self.line(&line);
+    }
+
     fn sites(&mut self, process: &ProcessSnapshot) {
         if process.sites.is_empty() && process.other_sites.sites == 0 {
             self.line("  nothing allocated since memtrace attached is live");
@@ -165,6 +189,14 @@ impl Block<'_> {
             self.line(&frame);
         }
     }
+}
+
+fn left_nothing_to_say(process: &ProcessSnapshot) -> bool {
+    process.state == ProcessState::Exited
+        && process.totals.live_blocks == 0
+        && process.sites.is_empty()
+        && process.other_sites.sites == 0
+        && process.notes.is_empty()
 }
 
 fn process_title(process: &ProcessSnapshot) -> String {

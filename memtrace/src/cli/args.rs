@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Parser, ValueEnum};
 use memtrace_core::aggregate::{Query, Sort};
 
@@ -18,7 +18,7 @@ Examples:
   sudo memtrace --comm python                 every Python process, now and later
   sudo memtrace -p 4242 -d 60s --sort growth  what grew in one process in a minute
   sudo memtrace --comm gunicorn --json        one JSON object a line (docs/json.md)
-  sudo memtrace --comm python --listen :9090  Prometheus metrics (docs/metrics.md)
+  sudo memtrace --comm python --listen :9777  Prometheus metrics (docs/metrics.md)
   sudo memtrace -- python3 app.py             a program, from its first instruction
   sudo memtrace doctor -p 4242                what can be traced here, and how
 
@@ -176,7 +176,9 @@ pub(super) fn settings(cli: &Cli) -> anyhow::Result<Settings> {
         );
     }
     for pid in &cli.pid {
-        process::stat(*pid).with_context(|| format!("no process {pid}; see: ps -e"))?;
+        if process::stat(*pid).is_err() {
+            bail!("no process {pid}; see: ps -e");
+        }
         let owner = process::process_of(*pid).unwrap_or(*pid);
         if owner != *pid {
             bail!("{pid} is a thread of process {owner}; try: memtrace --pid {owner}");

@@ -163,7 +163,7 @@ impl Kernel {
             }
             Err(error) => {
                 self.weaker.push(format!(
-                    "processes that start or change their name are found by looking every second: {error}"
+                    "processes that start or change their name are found by looking every two seconds: {error}"
                 ));
                 return;
             }

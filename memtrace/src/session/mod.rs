@@ -92,6 +92,11 @@ fn launch(settings: &mut Settings) -> anyhow::Result<Option<Launched>> {
     Ok(Some(launched))
 }
 
+fn cannot_be_run(settings: &Settings) -> String {
+    let program = settings.command.first().map(|program| program.to_string_lossy());
+    format!("{} cannot be run", program.unwrap_or_default())
+}
+
 async fn flow(
     mut pipeline: Pipeline,
     ring: &mut Ring,
@@ -119,7 +124,7 @@ async fn flow(
             Some(outcome) = outcomes.recv() => {
                 pipeline.attached(outcome);
                 if let Some(mut waiting) = child.take() {
-                    let program = waiting.go().with_context(|| format!("{:?} cannot be run", settings.command))?;
+                    let program = waiting.go().with_context(|| cannot_be_run(settings))?;
                     reap(program);
                 }
             }

@@ -43,6 +43,25 @@ fn an_exited_process_beside_one_with_nothing_live() {
 }
 
 #[test]
+fn processes_that_exited_with_nothing_live_share_a_line() {
+    let gone = |pid, comm| {
+        let mut process = process(pid, comm);
+        process.state = ProcessState::Exited;
+        process.totals = crate::model::Totals::default();
+        process.sites.clear();
+        process.other_sites = OtherSites::default();
+        process
+    };
+    let text = plain(&snapshot(vec![gone(7, "b"), process(4121, "python3.11"), gone(8, "a"), gone(9, "b")]));
+    assert!(text.contains("\n\n3 processes exited with nothing live: a, b\n\nquality"), "{text}");
+    assert!(text.contains("python3.11 [4121]") && !text.contains("[7]"), "{text}");
+
+    let mut noted = gone(7, "b");
+    noted.notes = vec!["libc cannot be read".to_owned()];
+    assert!(plain(&snapshot(vec![noted])).contains("b [7]  exited"));
+}
+
+#[test]
 fn small_objects_of_pymalloc() {
     let mut process = process(4121, "python3.11");
     process.sites[0].domain = Domain::Pymalloc;
