@@ -2,12 +2,11 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Parser, ValueEnum};
 use memtrace_core::aggregate::{Query, Sort};
 
 use crate::{
-    host::process,
     serve::ListenAddress,
     targets::{NamePattern, Selection},
 };
@@ -161,22 +160,12 @@ pub struct Settings {
     pub kernel_log: bool,
 }
 
-/// Resolves what was typed.
+/// Resolves what was typed, without a look at the machine.
 pub(super) fn settings(cli: &Cli) -> anyhow::Result<Settings> {
     if cli.pid.is_empty() && cli.comm.is_empty() && cli.command.is_empty() {
         bail!(
             "which processes? Give --comm NAME, --pid PID, or -- COMMAND. Try:\n    sudo memtrace --comm python"
         );
-    }
-    for pid in &cli.pid {
-        process::stat(*pid).with_context(|| format!("no process {pid}; see: ps -e"))?;
-        let owner = process::process_of(*pid).unwrap_or(*pid);
-        if owner != *pid {
-            bail!("{pid} is a thread of process {owner}; try: memtrace --pid {owner}");
-        }
-        if *pid == std::process::id() {
-            bail!("{pid} is memtrace itself, which never traces itself");
-        }
     }
     Ok(Settings {
         selection: Selection { pids: cli.pid.iter().copied().collect(), names: cli.comm.clone() },

@@ -10,7 +10,7 @@ use aya::{
 use memtrace_common::settings::{PythonTarget, Settings, Target};
 use thiserror::Error;
 
-use super::{counters::KernelCounters, fs_base, multi::MultiPrograms, tracefs};
+use super::{counters::KernelCounters, fs_base, multi::MultiPrograms, requirements, tracefs};
 
 /// The object, built by `cargo xtask build-ebpf` and committed, so that building memtrace needs no BPF toolchain.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../memtrace-ebpf/prebuilt/memtrace.bpf.o");
@@ -51,8 +51,28 @@ pub struct Kernel {
     pub(super) multi: Option<MultiPrograms>,
     /// The settings as written.
     pub settings: Settings,
-    /// What this kernel lacks, one sentence each.
-    pub weaker: Vec<String>,
+    /// Why `multi` is not set.
+    without_multi: Option<String>,
+    /// What this kernel lacks.
+    pub weaker: Vec<Weakness>,
+}
+
+/// What works less well than it could.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Area {
+    /// Walking Python stacks.
+    PythonStacks,
+    /// Noticing processes that start, exec, change their name or end.
+    Lifecycle,
+}
+
+/// Something that this kernel lacks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Weakness {
+    /// What suffers from it.
+    pub area: Area,
+    /// What that means, and why.
+    pub sentence: String,
 }
 
 impl Kernel {
@@ -61,6 +81,8 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses; what it merely lacks ends up in [`Kernel::weaker`].
     pub fn load(options: Options) -> Result<Self, LoadError> {
+        requirements::check()?;
+        raise_locked_memory_limit();
         let log_level: u8 = if options.log { 4 } else { 0 };
         let mut ebpf = EbpfLoader::new()
             .map_max_entries("EVENTS", options.ring_bytes)
@@ -73,11 +95,13 @@ impl Kernel {
             tracing::debug!("no BPF debug messages: {error}");
         }
         let multi = MultiPrograms::load(&ebpf, OBJECT);
-        let mut kernel = Self { ebpf, multi: None, settings: Settings::default(), weaker: Vec::new() };
+        let settings = Settings::default();
+        let mut kernel = Self { ebpf, multi: None, settings, without_multi: None, weaker: Vec::new() };
         match multi {
             Ok(multi) => kernel.multi = Some(multi),
             Err(error) => {
                 tracing::debug!("uprobe_multi is not used: {error}");
+                kernel.without_multi = Some(error.to_string());
                 kernel.load_single_programs()?;
             }
         }
@@ -89,10 +113,15 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// True when one link attaches a whole file's probes.
+    /// Why a perf event is opened for each probe, instead of one link (`uprobe_multi`) for all probes of a file;
+    /// `None` when the link is used.
     #[must_use]
-    pub fn uses_multi(&self) -> bool {
-        self.multi.is_some()
+    pub fn without_multi(&self) -> Option<&str> {
+        self.without_multi.as_deref()
+    }
+
+    fn weaken(&mut self, area: Area, sentence: String) {
+        self.weaker.push(Weakness { area, sentence });
     }
 
     fn load_single_programs(&mut self) -> Result<(), LoadError> {
@@ -110,7 +139,7 @@ impl Kernel {
     fn find_fs_base(&mut self) {
         match fs_base::find(&mut self.ebpf) {
             Ok(offset) => self.settings.fs_base_offset = offset,
-            Err(error) => self.weaker.push(format!("no Python stacks: {error}")),
+            Err(error) => self.weaken(Area::PythonStacks, format!("no Python stacks: {error}")),
         }
     }
 
@@ -122,15 +151,17 @@ impl Kernel {
                 self.settings.rename_pid_offset = offsets.rename_pid;
             }
             Err(error) => {
-                self.weaker.push(format!(
-                    "processes that start or change their name are found by looking every second: {error}"
-                ));
+                let sentence = format!(
+                    "processes that start or change their name are found by looking every two seconds: {error}"
+                );
+                self.weaken(Area::Lifecycle, sentence);
                 return;
             }
         }
         for (category, name) in tracefs::LIFECYCLE {
             if let Err(error) = self.attach_tracepoint(category, name) {
-                self.weaker.push(format!("tracepoint {category}:{name} is not attached: {error}"));
+                let sentence = format!("tracepoint {category}:{name} is not attached: {error}");
+                self.weaken(Area::Lifecycle, sentence);
             }
         }
     }
@@ -256,6 +287,19 @@ fn shorten(text: String) -> String {
         return text;
     }
     format!("{}\n  ...\n{}", lines[0], lines[lines.len() - LINES..].join("\n"))
+}
+
+/// Before 5.11 maps count as locked memory, of which a user has 64 KiB to 8 MiB by default: less than the ring.
+fn raise_locked_memory_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let unlimited = Rlimit { current: None, maximum: None };
+    let as_allowed = || {
+        let maximum = getrlimit(Resource::Memlock).maximum;
+        setrlimit(Resource::Memlock, Rlimit { current: maximum, maximum })
+    };
+    if let Err(error) = setrlimit(Resource::Memlock, unlimited).or_else(|_| as_allowed()) {
+        tracing::debug!("the limit of locked memory stays: {error}");
+    }
 }
 
 fn random_seed() -> u64 {

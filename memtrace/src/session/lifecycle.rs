@@ -1,6 +1,6 @@
 //! Processes that start, change and end.
 
-use std::{fs, time::Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -80,8 +80,7 @@ impl Pipeline {
             return;
         }
         let Ok(info) = process::info(pid) else { return };
-        let is_kernel_thread = info.exe.is_none() && fs::read_link(format!("/proc/{pid}/exe")).is_err();
-        if is_kernel_thread && info.cmdline.is_empty() {
+        if process::is_kernel_thread(pid) {
             return;
         }
         let followed = self.processes.add(info);
