@@ -72,12 +72,6 @@ fn rename_offset(
     offset("task/task_rename", "pid").or_else(|_| offset("task/task_rename", "common_pid"))
 }
 
-/// True when tracefs is at its conventional place.
-#[must_use]
-pub fn is_mounted() -> bool {
-    Path::new(MOUNT_POINT).join("events").is_dir()
-}
-
 fn ensure_mounted() -> Result<(), TracefsError> {
     match fs::metadata(Path::new(MOUNT_POINT).join("events")) {
         Ok(_) => return Ok(()),
