@@ -137,3 +137,19 @@ fn a_port_in_use_is_refused_with_2() {
     let address = listener.local_addr().expect("it is bound").to_string();
     assert_refused(&["--comm", &comm::unique("port"), "--listen", &address], 2, &address);
 }
+
+#[test]
+fn another_pid_namespace_is_refused_with_3_and_doctor_says_why() {
+    root::require();
+    for arguments in [&["--comm", "x"][..], &["doctor"]] {
+        let output = run_command(
+            Command::new("unshare")
+                .args(["--pid", "--fork", "--mount-proc"])
+                .arg(binary::path())
+                .args(arguments),
+        );
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {output:?}");
+        let said = [&output.stdout[..], &output.stderr].concat();
+        assert!(String::from_utf8_lossy(&said).contains("--pid=host"), "{arguments:?}: {output:?}");
+    }
+}

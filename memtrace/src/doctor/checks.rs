@@ -3,11 +3,8 @@
 use super::report::{Item, Status};
 use crate::{
     host::capabilities::{Capabilities, Capability},
-    kernel::{Area, Weakness, requirements},
+    kernel::{Area, LoadError, Weakness, requirements},
 };
-
-/// The initial pid namespace has this inode on every kernel (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
-const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 pub(super) fn kernel(release: &str, machine: &str) -> Item {
     let status = if requirements::check_release(release).is_ok() { Status::Ok } else { Status::Missing };
@@ -67,12 +64,18 @@ pub(super) fn capabilities(capabilities: Option<Capabilities>) -> Item {
             format!("lacks {}: processes of other users are not traced. Try: sudo", looking.join(", "));
         return Item::new(NAME, Status::Weaker, detail);
     }
+    if !capabilities.allow(Capability::SysAdmin) {
+        let detail = "lacks CAP_SYS_ADMIN, without which the kernel opens no perf event on a uprobe: no Python \
+                      stacks, and files that were deleted or replaced on disk are not traced. Try: sudo";
+        return Item::new(NAME, Status::Weaker, detail);
+    }
     let resource = if capabilities.allow(Capability::SysResource) {
         ", CAP_SYS_RESOURCE"
     } else {
         "; not CAP_SYS_RESOURCE, which only kernels before 5.11 need"
     };
-    let detail = format!("CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH{resource}");
+    let detail =
+        format!("CAP_SYS_ADMIN (so CAP_BPF, CAP_PERFMON), CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH{resource}");
     Item::new(NAME, Status::Ok, detail)
 }
 
@@ -101,24 +104,26 @@ pub(super) fn perf_event_paranoid(level: Option<&str>, capabilities: Option<Capa
     Item::new(NAME, Status::Weaker, detail)
 }
 
-/// BPF programs see pids as the initial namespace numbers them; `/proc` and the attaching calls do as memtrace's own.
 pub(super) fn pid_namespace(link: Option<&str>) -> Item {
     const NAME: &str = "pid namespace";
     match link {
-        Some(INITIAL_PID_NAMESPACE) => Item::new(NAME, Status::Ok, "the initial one"),
-        Some(_) => Item::new(
-            NAME,
-            Status::Missing,
-            "not the initial one: memtrace sees other pids than the BPF programs do, so nothing would be counted. \
-             Run it on the host, or in a container with --pid=host",
-        ),
+        Some(link) if requirements::is_initial(link) => Item::new(NAME, Status::Ok, "the initial one"),
+        Some(_) => Item::new(NAME, Status::Missing, LoadError::PidNamespace.to_string()),
         None => Item::new(NAME, Status::Weaker, "not known: /proc/self/ns/pid cannot be read"),
     }
 }
 
-/// `without_multi`: why one link a file is not used.
-pub(super) fn uprobes(without_multi: Option<&str>) -> Item {
+/// `without_multi`: why one link a file is not used. `perf_uprobe_event_init` asks for CAP_SYS_ADMIN; the link does not.
+pub(super) fn uprobes(without_multi: Option<&str>, capabilities: Option<Capabilities>) -> Item {
+    let may_open_events = capabilities.is_none_or(|capabilities| capabilities.allow(Capability::SysAdmin));
     match without_multi {
+        Some(reason) if !may_open_events => Item::new(
+            "uprobes",
+            Status::Missing,
+            format!(
+                "a perf event for each probe takes CAP_SYS_ADMIN, and uprobe_multi is not used: {reason}"
+            ),
+        ),
         None => {
             Item::new("uprobes", Status::Ok, "uprobe_multi: one link for all probes of a file in a process")
         }
@@ -174,7 +179,8 @@ mod tests {
         assert_eq!(of(looking).status, Status::Missing);
         assert!(of(0).detail.contains("sudo") && of(0).detail.contains("CAP_SYS_PTRACE"));
         assert_eq!(of(bpf_and_perfmon).status, Status::Weaker);
-        assert_eq!(of(bpf_and_perfmon | looking).status, Status::Ok);
+        assert_eq!(of(bpf_and_perfmon | looking).status, Status::Weaker);
+        assert_eq!(of(1 << 21 | looking).status, Status::Ok);
         assert_eq!(capabilities(None).status, Status::Weaker);
     }
 
@@ -189,6 +195,15 @@ mod tests {
     fn the_paranoid_level_matters_without_cap_perfmon() {
         assert_eq!(perf_event_paranoid(Some("3\n"), Some(ALL)).status, Status::Ok);
         assert_eq!(perf_event_paranoid(Some("-1\n"), None).status, Status::Weaker);
+    }
+
+    #[test]
+    fn a_perf_event_for_each_probe_is_weaker_and_takes_cap_sys_admin() {
+        assert_eq!(uprobes(None, None).status, Status::Ok);
+        assert_eq!(uprobes(Some("too old"), Some(ALL)).status, Status::Weaker);
+        let few = Capabilities::from_bits(1 << 38 | 1 << 39);
+        assert_eq!(uprobes(Some("too old"), Some(few)).status, Status::Missing);
+        assert!(uprobes(Some("too old"), Some(few)).detail.ends_with("too old"));
     }
 
     #[test]

@@ -17,14 +17,14 @@ const RING_BYTES: u32 = 64 * 1024;
 /// Every item, in the order in which they matter.
 pub(super) fn items() -> Vec<Item> {
     // First, because it mounts tracefs where it is not.
-    let loaded = loaded();
-    let release = requirements::release();
     let capabilities = Capabilities::effective();
+    let loaded = loaded(capabilities);
+    let release = requirements::release();
     let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
     let mut items = vec![
         checks::kernel(&release, &machine),
         checks::capabilities(capabilities),
-        checks::pid_namespace(pid_namespace().as_deref()),
+        checks::pid_namespace(requirements::pid_namespace().as_deref()),
     ];
     items.extend(loaded);
     items.extend([
@@ -40,14 +40,16 @@ pub(super) fn items() -> Vec<Item> {
 }
 
 /// What loading tells; everything loaded is gone again when this returns.
-fn loaded() -> Vec<Item> {
+fn loaded(capabilities: Option<Capabilities>) -> Vec<Item> {
     const NAME: &str = "BPF programs";
     let kernel = match Kernel::load(Options { ring_bytes: RING_BYTES, log: false }) {
         Ok(kernel) => kernel,
         Err(error) => return vec![Item::new(NAME, Status::Missing, error.to_string())],
     };
-    let mut items =
-        vec![Item::new(NAME, Status::Ok, "the kernel takes them"), checks::uprobes(kernel.without_multi())];
+    let mut items = vec![
+        Item::new(NAME, Status::Ok, "the kernel takes them"),
+        checks::uprobes(kernel.without_multi(), capabilities),
+    ];
     let found = format!("a thread's FS base is found, at task_struct+{:#x}", kernel.settings.fs_base_offset);
     items.extend(checks::area(Area::PythonStacks, &kernel.weaker, &found));
     items.extend(checks::area(
@@ -56,9 +58,4 @@ fn loaded() -> Vec<Item> {
         "the lifecycle tracepoints tell of them at once",
     ));
     items
-}
-
-fn pid_namespace() -> Option<String> {
-    let link = fs::read_link("/proc/self/ns/pid").ok()?;
-    Some(link.to_string_lossy().into_owned())
 }

@@ -29,9 +29,9 @@ pub struct Options {
 pub enum LoadError {
     /// The kernel said no.
     #[error(
-        "this process may not load BPF programs: {0}\n  memtrace needs root, or CAP_BPF, CAP_PERFMON, \
-         CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH. Try:\n    sudo memtrace ...\n  sudo does not find it? \
-         sudo env \"PATH=$PATH\" memtrace ..."
+        "this process may not load BPF programs: {0}\n  memtrace needs root, or CAP_SYS_ADMIN, CAP_SYS_PTRACE and \
+         CAP_DAC_READ_SEARCH (with CAP_BPF and CAP_PERFMON for the first: no Python stacks). Try:\n    \
+         sudo memtrace ...\n  sudo does not find it? sudo env \"PATH=$PATH\" memtrace ..."
     )]
     NotPermitted(String),
     /// The kernel is too old, or built without something.
@@ -39,6 +39,12 @@ pub enum LoadError {
         "this kernel cannot run memtrace's BPF programs: {0}\n  memtrace needs Linux 5.10 or later; see: memtrace doctor"
     )]
     Unsupported(String),
+    /// BPF programs see pids as the initial namespace numbers them; `/proc` and attaching do as this process' own.
+    #[error(
+        "this is not the initial pid namespace: memtrace sees other pids than its BPF programs do, so nothing would \
+         be counted\n  Run it on the host, or in a container with --pid=host"
+    )]
+    PidNamespace,
     /// The object lacks something: it was built from other sources.
     #[error("the built-in BPF object has no {0}\n  rebuild it: cargo xtask build-ebpf")]
     Incomplete(&'static str),
@@ -81,7 +87,7 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses; what it merely lacks ends up in [`Kernel::weaker`].
     pub fn load(options: Options) -> Result<Self, LoadError> {
-        requirements::check()?;
+        requirements::check_loading()?;
         raise_locked_memory_limit();
         let log_level: u8 = if options.log { 4 } else { 0 };
         let mut ebpf = EbpfLoader::new()

@@ -1,6 +1,6 @@
 //! Whether memtrace can run at all, told before anything is tried: a clear sentence instead of the kernel's.
 //!
-//! In: the kernel's release and this process' capabilities. Out: nothing, or why not. It refuses only what can never
+//! In: the kernel's release, this process' capabilities and its pid namespace. Out: nothing, or why not. It refuses only what can never
 //! work; what a kernel merely lacks is found by loading.
 
 use super::LoadError;
@@ -12,13 +12,39 @@ const OLDEST: (u32, u32) = (5, 10);
 /// Without these nothing can be loaded or attached.
 pub const REQUIRED: [Capability; 2] = [Capability::Bpf, Capability::Perfmon];
 
-/// Checks both.
+/// The initial pid namespace has this inode on every kernel (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Checks everything.
+///
+/// # Errors
+/// When memtrace cannot trace here.
+pub fn check() -> Result<(), LoadError> {
+    check_loading()?;
+    let namespace = pid_namespace();
+    if namespace.is_some_and(|link| !is_initial(&link)) { Err(LoadError::PidNamespace) } else { Ok(()) }
+}
+
+/// Checks what loading needs.
 ///
 /// # Errors
 /// When the kernel is too old, or this process may not load BPF programs.
-pub fn check() -> Result<(), LoadError> {
+pub fn check_loading() -> Result<(), LoadError> {
     check_release(&release())?;
     Capabilities::effective().map_or(Ok(()), check_rights)
+}
+
+/// The pid namespace of this process as `/proc/self/ns/pid` names it; `None` when that cannot be read.
+#[must_use]
+pub fn pid_namespace() -> Option<String> {
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(link.to_string_lossy().into_owned())
+}
+
+/// True for the namespace in which pids are what BPF programs see.
+#[must_use]
+pub fn is_initial(namespace: &str) -> bool {
+    namespace == INITIAL_PID_NAMESPACE
 }
 
 /// `uname -r`.

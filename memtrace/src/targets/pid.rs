@@ -29,7 +29,7 @@ pub enum PidError {
     /// Another user's, or protected.
     #[error(
         "this process may not look into process {pid}: {error}\n  memtrace needs root, or CAP_SYS_PTRACE and \
-         CAP_DAC_READ_SEARCH besides CAP_BPF and CAP_PERFMON. Try:\n    sudo memtrace --pid {pid}"
+         CAP_DAC_READ_SEARCH too. Try:\n    sudo memtrace --pid {pid}"
     )]
     NotPermitted {
         /// The process.
