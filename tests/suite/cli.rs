@@ -2,99 +2,17 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
+use crate::support::command::{run, run_into, stderr, wait_or_kill};
 use crate::support::memtrace::Memtrace;
 use crate::support::target::Target;
-use crate::support::{binary, comm, poll, root};
-
-/// Runs to the end, within bounds.
-fn run(arguments: &[&str]) -> Output {
-    run_command(Command::new(binary::path()).args(arguments))
-}
-
-fn run_command(command: &mut Command) -> Output {
-    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the command starts");
-    let ended = wait_or_kill(&mut child);
-    let output = child.wait_with_output().expect("it is our child");
-    assert!(ended, "{command:?} does not end: {output:?}");
-    output
-}
-
-/// True when it ended by itself.
-fn wait_or_kill(child: &mut Child) -> bool {
-    let ended = poll::try_wait_until(|| child.try_wait().expect("it is our child")).is_some();
-    if !ended {
-        child.kill().expect("it still runs");
-    }
-    ended
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn assert_refused(arguments: &[&str], code: i32, word: &str) {
-    let output = run(arguments);
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
-    assert!(stderr(&output).contains(word), "{arguments:?}: stderr has no `{word}`: {}", stderr(&output));
-    assert!(output.stdout.is_empty(), "{arguments:?}: results only on stdout: {output:?}");
-}
-
-#[test]
-fn without_root_it_says_which_command_to_try_and_exits_3() {
-    root::require();
-    let directory = reachable_by_anyone();
-    let output = run_command(
-        Command::new("setpriv")
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-            .args(["--bounding-set=-all", "--inh-caps=-all"])
-            .arg(directory.path().join("memtrace"))
-            .args(["--comm", "python"]),
-    );
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert!(stderr(&output).contains("sudo"), "{output:?}");
-}
-
-/// Cargo's directory may lie where only root can go, so the binary is copied to where anybody can.
-fn reachable_by_anyone() -> tempfile::TempDir {
-    use std::os::unix::fs::PermissionsExt;
-    let directory = tempfile::tempdir().expect("the temporary directory is writable");
-    fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("it is ours");
-    fs::copy(binary::path(), directory.path().join("memtrace")).expect("there is room for a copy");
-    directory
-}
-
-#[test]
-fn a_pid_that_is_nobodys_is_refused_with_2() {
-    root::require();
-    // Above the kernel's highest: PID_MAX_LIMIT is 4,194,304.
-    assert_refused(&["--pid", "4194305"], 2, "4194305");
-}
-
-#[test]
-fn bad_arguments_are_refused_with_2() {
-    assert_refused(&["--no-such-flag"], 2, "--no-such-flag");
-    assert_refused(&["--pid", "twelve"], 2, "twelve");
-    assert_refused(&["--comm", "python", "--interval", "soon"], 2, "soon");
-    assert_refused(&["--comm", "python", "--sort", "colour"], 2, "colour");
-    assert_refused(&["--comm", "python", "--listen", "nowhere"], 2, "nowhere");
-}
-
-#[test]
-fn a_port_in_use_is_refused_with_2() {
-    root::require();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
-    assert_refused(&["--comm", &comm::unique("port"), "--listen", &address], 2, &address);
-}
+use crate::support::{binary, comm, poll, pythons, root};
 
 #[test]
 fn help_and_version_need_no_root_and_say_what_it_is() {
@@ -220,4 +138,62 @@ fn doctor_shows_the_probe_sites_of_a_process() {
         assert!(said.contains(function), "doctor says nothing of {function}: {said}");
     }
     assert!(said.contains("emulated"), "{said}");
+}
+
+#[test]
+fn the_last_target_that_ends_ends_the_run_with_a_last_report() {
+    let mut program = Target::c("leak", &[]);
+    let memtrace = Memtrace::follow(&program);
+    program.go(7);
+    program.quit();
+    let report = memtrace.finish();
+    assert_eq!(report.status.code(), Some(0), "{}", report.said.stderr);
+    assert!(report.said.end.is_some(), "a line of type end");
+    let last = report.exits_of(program.pid());
+    assert_eq!(last.last().map(|process| process.figures.live_blocks), Some(7), "{last:?}");
+}
+
+#[test]
+fn a_full_disk_under_stdout_ends_it_with_2() {
+    root::require();
+    let comm = comm::unique("full");
+    let traced = ["--interval", "200ms", "--comm", &comm];
+    for arguments in [&traced[..], &[&["--json"], &traced[..]].concat(), &["doctor"], &["doctor", "--json"]] {
+        let full = fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+        let output = run_into(Command::new(binary::path()).args(arguments), full.into());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        assert!(stderr(&output).contains("No space left"), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn a_head_that_has_seen_enough_is_no_failure() {
+    root::require();
+    let comm = comm::unique("pipe");
+    for arguments in [&["--interval", "200ms", "--comm", &comm][..], &["doctor"], &["--help"]] {
+        let output = run_into(
+            Command::new("bash")
+                .args(["-c", "\"$@\" | head -n 1; exit ${PIPESTATUS[0]}", "bash"])
+                .arg(binary::path())
+                .args(arguments),
+            Stdio::piped(),
+        );
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+        assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "{output:?}");
+    }
+}
+
+#[test]
+fn doctor_names_the_python_of_a_process() {
+    root::require();
+    for python in pythons::all() {
+        let program = Target::python(&python.path, "json_service");
+        let output = run(&["doctor", "--json", "--pid", &program.pid().to_string()]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let object: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        let found = &object["data"]["process"]["python"];
+        let (major, minor) = python.version;
+        assert_eq!(found["version"], format!("{major}.{minor}"), "{}: {found}", python.path.display());
+        assert!(found["thread_state"].as_str().is_some_and(|slot| slot.contains("fs")), "{found}");
+    }
 }

@@ -23,6 +23,15 @@ pub(crate) fn program(name: &str) -> PathBuf {
     once(name, name, &[])
 }
 
+/// The executable of `programs/c/NAME.c` with the C library linked in, with its symbols or stripped of them.
+pub(crate) fn static_program(name: &str, is_stripped: bool) -> PathBuf {
+    if is_stripped {
+        once(name, &format!("{name}.static-stripped"), &["-static", "-s"])
+    } else {
+        once(name, &format!("{name}.static"), &["-static"])
+    }
+}
+
 /// The shared library of `programs/c/NAME.c`.
 pub(crate) fn library(name: &str) -> PathBuf {
     once(name, &format!("{name}.so"), &["-shared", "-fPIC"])

@@ -2,6 +2,7 @@
 
 pub(crate) mod binary;
 pub(crate) mod comm;
+pub(crate) mod command;
 pub(crate) mod compile;
 pub(crate) mod figures;
 pub(crate) mod frames;

@@ -42,6 +42,7 @@ fn ask(path: &Path) -> Option<Python> {
     let mut python: Python = serde_json::from_slice(&output.stdout).ok()?;
     path.clone_into(&mut python.path);
     // Distributions build with `make profile-opt`, of which `sysconfig` says nothing.
-    python.has_pgo |= !path.components().any(|part| part.as_os_str() == ".pyenv" || part.as_os_str() == "versions");
+    python.has_pgo |=
+        !path.components().any(|part| part.as_os_str() == ".pyenv" || part.as_os_str() == "versions");
     ((3, 8)..=(3, 14)).contains(&python.version).then_some(python)
 }

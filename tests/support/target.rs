@@ -43,6 +43,11 @@ impl Target {
         })
     }
 
+    /// A program of `programs/c` that was built or is started in a way of its own.
+    pub(crate) fn executable(executable: &Path, arguments: &[&OsStr]) -> Self {
+        Self::start(executable, comm::unique("odd"), |command| command.args(arguments))
+    }
+
     /// `programs/python/NAME.py` under this interpreter.
     pub(crate) fn python(interpreter: &Path, name: &str) -> Self {
         let script = source::path(&format!("python/{name}.py"));

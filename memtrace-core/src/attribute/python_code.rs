@@ -35,7 +35,7 @@ impl PythonCode {
         if !self.codes.contains_key(&frame.code) {
             let code = match read_code(reader, &self.runtime, frame.code) {
                 Ok(code) => code,
-                Err(error) => return FrameRef::Unknown { address: 0, reason: error.reason() },
+                Err(error) => return FrameRef::Unknown { address: frame.code, reason: error.reason() },
             };
             if self.codes.len() >= CODE_OBJECTS {
                 // All of it: what is still in use comes back with its next new stack.

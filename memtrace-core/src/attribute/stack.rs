@@ -42,11 +42,14 @@ pub fn attribute(
     let led_astray = native_frames(stack, space, stops_at_interpreter, &mut frames);
     let has_python = !python_frames.is_empty();
     frames.extend(python_frames);
+    let native_end = if led_astray { StackEnd::NoFramePointer } else { stack.native_end };
+    let native_is_short = native_end == StackEnd::NoFramePointer || native_end.is_truncated();
+    if !has_python && native_is_short {
+        frames.push(FrameRef::Unknown { address: 0, reason: native_end.name() });
+    }
     if frames.is_empty() {
         frames.push(FrameRef::Unknown { address: 0, reason: "no_frames" });
     }
-    let native_is_short =
-        led_astray || stack.native_end == StackEnd::NoFramePointer || stack.native_end.is_truncated();
     Attributed {
         frames: frames.into(),
         is_truncated: stack.python_end.is_truncated() || (!has_python && native_is_short),

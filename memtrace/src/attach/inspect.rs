@@ -26,6 +26,17 @@ pub struct Inspection {
     pub notes: Vec<String>,
 }
 
+impl Inspection {
+    /// Of a process that runs and may not be looked into.
+    #[must_use]
+    pub fn refused(error: &io::Error) -> Self {
+        let note = format!(
+            "its mappings cannot be read, so it is not traced: {error}; run memtrace as root, or with CAP_SYS_PTRACE"
+        );
+        Self { notes: vec![note], ..Self::default() }
+    }
+}
+
 /// Looks at a process' mappings, and, while the dynamic loader has not mapped the C library yet, at where it will
 /// come from.
 ///
@@ -34,10 +45,11 @@ pub struct Inspection {
 pub fn inspect(objects: &mut Objects, pid: u32) -> io::Result<Inspection> {
     let mappings = mappings::of_process(pid)?;
     let mut inspection = Inspection::default();
+    let exe = executable(pid);
     let mut seen = HashSet::new();
     for (file, mappings) in by_file(&mappings) {
         let first = mappings[0];
-        if !may_matter(&first.path, pid) {
+        if !may_matter(&first.path, exe.as_deref()) {
             continue;
         }
         let Some(object) = objects.of_mapping(pid, first) else {
@@ -58,7 +70,10 @@ pub fn inspect(objects: &mut Objects, pid: u32) -> io::Result<Inspection> {
         }
     }
     if inspection.objects.iter().all(|object| object.libc.is_none()) {
-        find_unmapped_libc(objects, pid, &mut inspection);
+        let mapping = mappings.iter().find(|mapping| Some(&mapping.path) == exe.as_ref());
+        if let Some(object) = mapping.and_then(|mapping| objects.of_mapping(pid, mapping)) {
+            find_unmapped_libc(objects, pid, &object, &mut inspection);
+        }
     }
     Ok(inspection)
 }
@@ -73,21 +88,24 @@ fn by_file(mappings: &[Mapping]) -> BTreeMap<FileId, Vec<&Mapping>> {
 }
 
 /// The executable, C libraries and Python: other libraries are not read, which can be large and many.
-fn may_matter(path: &str, pid: u32) -> bool {
+fn may_matter(path: &str, exe: Option<&str>) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let prefixes = ["libc.", "libc-", "ld-musl", "libpython", "python"];
-    prefixes.iter().any(|prefix| name.starts_with(prefix))
-        || std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.to_string_lossy() == path)
+    prefixes.iter().any(|prefix| name.starts_with(prefix)) || exe == Some(path)
+}
+
+/// The executable's path as [`Mapping::path`] has it: without the mark of a file that was deleted or replaced.
+fn executable(pid: u32) -> Option<String> {
+    let path = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let path = path.to_string_lossy();
+    Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
 }
 
 /// Right after an exec only the executable and its loader are mapped. The C library is beside the loader (glibc), or
 /// is the loader (musl): attached to before it is mapped, nothing is missed.
-fn find_unmapped_libc(objects: &mut Objects, pid: u32, inspection: &mut Inspection) {
-    let Ok(exe) = std::fs::read_link(format!("/proc/{pid}/exe")) else { return };
-    let exe = exe.to_string_lossy().into_owned();
-    let Some(object) = objects.of_path(pid, &exe) else { return };
-    let Some(loader) = &object.loader else {
-        if object.is_static && object.libc.is_none() {
+fn find_unmapped_libc(objects: &mut Objects, pid: u32, executable: &Object, inspection: &mut Inspection) {
+    let Some(loader) = &executable.loader else {
+        if executable.is_static && executable.libc.is_none() {
             inspection.notes.push(
                 "a static program without symbols for its allocator: its memory cannot be traced by probes"
                     .into(),

@@ -11,6 +11,6 @@ mod python;
 mod worker;
 
 pub use inspect::{Inspection, inspect};
-pub use objects::{Object, ObjectKind, Objects};
+pub use objects::{Object, ObjectKind, Objects, PythonObject, VersionEvidence};
 pub use python::Interpreter;
 pub use worker::{Command, Outcome, Worker};

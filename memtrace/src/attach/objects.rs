@@ -51,6 +51,8 @@ pub struct Object {
 /// A Python interpreter as a file has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PythonObject {
+    /// What the version was told by.
+    pub evidence: VersionEvidence,
     /// The version, or why it is not one that can be read.
     pub version: Result<PythonVersion, VersionError>,
     /// Address of `_PyRuntime`, before the load bias.
@@ -59,6 +61,17 @@ pub struct PythonObject {
     pub sites: Sites,
     /// Executable segments: (file offset, address), both rounded down to a page.
     pub segments: Vec<(u64, u64)>,
+}
+
+/// What tells a file's version of Python.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VersionEvidence {
+    /// `Py_Version`, which is exact; from 3.11 on.
+    Symbol,
+    /// The file's name.
+    Name,
+    /// Strings in its read-only data.
+    Strings,
 }
 
 /// All files seen.
@@ -153,8 +166,10 @@ fn python_object(elf: &Elf<'_>, bytes: &[u8], path: &str) -> Option<PythonObject
     const PAGE: u64 = 4096;
     let round_down = |value: u64| value & !(PAGE - 1);
     let segments = elf.executable_segments();
+    let (version, evidence) = python_version(elf, bytes, path);
     Some(PythonObject {
-        version: python_version(elf, bytes, path),
+        evidence,
+        version,
         runtime_vaddr,
         sites: probe::python_sites(elf),
         segments: segments
@@ -164,7 +179,11 @@ fn python_object(elf: &Elf<'_>, bytes: &[u8], path: &str) -> Option<PythonObject
 }
 
 /// `Py_Version` is exact, where there is one (3.11 on); else the file's name, else its strings.
-fn python_version(elf: &Elf<'_>, bytes: &[u8], path: &str) -> Result<PythonVersion, VersionError> {
+fn python_version(
+    elf: &Elf<'_>,
+    bytes: &[u8],
+    path: &str,
+) -> (Result<PythonVersion, VersionError>, VersionEvidence) {
     let by_symbol = || {
         let offset = usize::try_from(elf.file_offset_of(elf.data_vaddr("Py_Version")?)?).ok()?;
         let hex = bytes.get(offset..offset.checked_add(4)?)?;
@@ -173,9 +192,13 @@ fn python_version(elf: &Elf<'_>, bytes: &[u8], path: &str) -> Result<PythonVersi
     let by_name = PythonVersion::from_soname_or_path(path);
     match (by_symbol(), by_name) {
         // The name alone tells these builds.
-        (_, Err(error @ (VersionError::FreeThreaded(_) | VersionError::DebugBuild(_)))) => Err(error),
-        (Some(version), _) => version,
-        (None, Err(VersionError::Unknown)) => PythonVersion::from_read_only_data(bytes),
-        (None, by_name) => by_name,
+        (_, Err(error @ (VersionError::FreeThreaded(_) | VersionError::DebugBuild(_)))) => {
+            (Err(error), VersionEvidence::Name)
+        }
+        (Some(version), _) => (version, VersionEvidence::Symbol),
+        (None, Err(VersionError::Unknown)) => {
+            (PythonVersion::from_read_only_data(bytes), VersionEvidence::Strings)
+        }
+        (None, by_name) => (by_name, VersionEvidence::Name),
     }
 }

@@ -42,11 +42,12 @@ fn load_bias(object: &PythonObject, mappings: &[&Mapping]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::Sites;
+    use crate::{attach::VersionEvidence, probe::Sites};
 
     #[test]
     fn the_bias_is_that_of_the_executable_segment() {
         let object = PythonObject {
+            evidence: VersionEvidence::Strings,
             version: Err(memtrace_core::attribute::python::VersionError::Unknown),
             runtime_vaddr: 0x5000,
             sites: Sites::default(),

@@ -163,7 +163,12 @@ impl Worker {
     /// Attaches to what is not attached to yet.
     fn scan(&mut self, target: u32) {
         let Some(pid) = self.attached.get(&target).map(|attached| attached.pid) else { return };
-        let Ok(inspection) = inspect(&mut self.objects, pid) else { return };
+        let inspection = match inspect(&mut self.objects, pid) {
+            Ok(inspection) => inspection,
+            // A process that ended meanwhile is no failure.
+            Err(_) if process::stat(pid).is_err() => return,
+            Err(error) => Inspection::refused(&error),
+        };
         let mut outcome = Outcome {
             target,
             probes: 0,

@@ -7,7 +7,6 @@ use clap::{Args, Parser, ValueEnum};
 use memtrace_core::aggregate::{Query, Sort};
 
 use crate::{
-    host::process,
     kernel::Backend,
     serve::ListenAddress,
     targets::{NamePattern, Selection},
@@ -168,24 +167,12 @@ pub struct Settings {
     pub backend: Backend,
 }
 
-/// Resolves what was typed.
+/// Resolves what was typed, without a look at the machine.
 pub(super) fn settings(cli: &Cli) -> anyhow::Result<Settings> {
     if cli.pid.is_empty() && cli.comm.is_empty() && cli.command.is_empty() {
         bail!(
             "which processes? Give --comm NAME, --pid PID, or -- COMMAND. Try:\n    sudo memtrace --comm python"
         );
-    }
-    for pid in &cli.pid {
-        if process::stat(*pid).is_err() {
-            bail!("no process {pid}; see: ps -e");
-        }
-        let owner = process::process_of(*pid).unwrap_or(*pid);
-        if owner != *pid {
-            bail!("{pid} is a thread of process {owner}; try: memtrace --pid {owner}");
-        }
-        if *pid == std::process::id() {
-            bail!("{pid} is memtrace itself, which never traces itself");
-        }
     }
     Ok(Settings {
         selection: Selection { pids: cli.pid.iter().copied().collect(), names: cli.comm.clone() },

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{kernel::LoadError, serve::ServeError};
+use crate::{kernel::LoadError, targets::pid::PidError};
 
 /// Bad arguments, or something failed.
 pub const ERROR: u8 = 2;
@@ -20,9 +20,7 @@ pub(super) fn failure(error: &anyhow::Error) -> ExitCode {
     use std::io::Write as _;
     let mut stderr = std::io::stderr().lock();
     let _closed = writeln!(stderr, "memtrace: {error:#}");
-    if matches!(error.downcast_ref(), Some(ServeError::Denied { .. })) {
-        return ExitCode::from(ERROR);
-    }
-    let cannot_run = error.downcast_ref::<LoadError>().is_some();
+    let cannot_run = error.downcast_ref::<LoadError>().is_some()
+        || matches!(error.downcast_ref(), Some(PidError::NotPermitted { .. }));
     ExitCode::from(if cannot_run { CANNOT_RUN } else { ERROR })
 }

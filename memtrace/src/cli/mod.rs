@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use self::args::{Cli, Subcommand};
+use self::args::{Cli, DoctorArguments, Subcommand};
 pub use self::exit::{CANNOT_RUN, ERROR};
-use crate::session;
+use crate::{kernel::requirements, session, targets::pid};
 
 /// Parses, runs, and says what went wrong.
 #[must_use]
@@ -20,13 +20,28 @@ pub fn main() -> ExitCode {
     };
     init_logging(cli.verbose);
     let result = match &cli.subcommand {
-        Some(Subcommand::Doctor(doctor)) => crate::doctor::run(doctor.pid, doctor.json),
-        None => args::settings(&cli).and_then(session::run),
+        Some(Subcommand::Doctor(arguments)) => doctor(arguments),
+        None => trace(&cli),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit::failure(&error),
+    result.unwrap_or_else(|error| exit::failure(&error))
+}
+
+/// What was typed is judged first, then who typed it, then what it names: who may not trace cannot always see what
+/// exists.
+fn trace(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let settings = args::settings(cli)?;
+    requirements::check()?;
+    for pid in &settings.selection.pids {
+        pid::check(*pid)?;
+        pid::check_readable(*pid)?;
     }
+    session::run(settings)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn doctor(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
+    let can_trace = crate::doctor::run(arguments.pid, arguments.json)?;
+    Ok(if can_trace { ExitCode::SUCCESS } else { ExitCode::from(CANNOT_RUN) })
 }
 
 /// User space logs to stderr; `-v` adds what memtrace does, `-vv` what the BPF programs do.

@@ -1,14 +1,14 @@
 //! One followed process.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     time::{Duration, Instant},
 };
 
 use memtrace_common::settings::PythonTarget;
 use memtrace_core::{
     attribute::{AddressSpace, CodeRange, PythonCode},
-    model::ProcessInfo,
+    model::{FrameRef, ProcessInfo},
 };
 
 use super::modules::Modules;
@@ -20,6 +20,12 @@ use crate::host::{
 
 /// Shortest time between two looks at a process' mappings: code that is in no file (a JIT) asks again and again.
 const REMAP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Nameless addresses remembered of a process, 8 bytes each, to count them once.
+const UNRESOLVED: usize = 8192;
+
+/// The kernel renames a process in its exec, a moment before the exec is told of.
+const EXEC_DELAY: Duration = Duration::from_millis(100);
 
 /// Where a process is in its life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +61,8 @@ pub struct Followed {
     pub interpreter: Option<FileId>,
     space: AddressSpace,
     last_remap: Option<Instant>,
+    unresolved: HashSet<u64>,
+    comm_before: Option<(Instant, String)>,
 }
 
 impl Followed {
@@ -74,12 +82,39 @@ impl Followed {
             interpreter: None,
             space: AddressSpace::default(),
             last_remap: None,
+            unresolved: HashSet::new(),
+            comm_before: None,
         }
     }
 
     /// Its executable mappings and its Python code.
     pub const fn code(&mut self) -> (&AddressSpace, Option<&mut PythonCode>) {
         (&self.space, self.python.as_mut())
+    }
+
+    /// How many of these frames have no name and were not met before. Where a stack just ends is no frame.
+    pub fn count_unresolved(&mut self, frames: &[FrameRef]) -> u64 {
+        let addresses = frames.iter().filter_map(|frame| match frame {
+            FrameRef::Unknown { address, .. } if *address != 0 => Some(*address),
+            _ => None,
+        });
+        let room = UNRESOLVED.saturating_sub(self.unresolved.len());
+        addresses.take(room).map(|address| u64::from(self.unresolved.insert(address))).sum()
+    }
+
+    /// Its comm changed, by itself or in an exec, which is told of next.
+    pub fn renamed(&mut self, comm: String) {
+        let before = std::mem::replace(&mut self.info.comm, comm);
+        self.comm_before = Some((Instant::now(), before));
+    }
+
+    /// It executed a program that is not wanted: what is reported of it was done under its name before.
+    pub fn take_back_name(&mut self) {
+        if let Some((since, comm)) = self.comm_before.take()
+            && since.elapsed() < EXEC_DELAY
+        {
+            self.info.comm = comm;
+        }
     }
 
     /// Its interpreter was found.

@@ -1,5 +1,6 @@
 //! The machine: `/proc`, targets' memory, ELF files. Everything here can fail because a process ended meanwhile.
 
+pub mod capabilities;
 pub mod files;
 pub mod launch;
 pub mod mappings;

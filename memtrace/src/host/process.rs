@@ -82,6 +82,13 @@ pub fn rss_bytes(pid: u32) -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
+/// True for a thread of the kernel: it runs no file and was given no arguments. A zombie looks the same.
+#[must_use]
+pub fn is_kernel_thread(pid: u32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_err()
+        && fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|cmdline| cmdline.is_empty())
+}
+
 /// The pids of all processes.
 #[must_use]
 pub fn all() -> Vec<u32> {

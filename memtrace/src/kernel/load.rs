@@ -10,7 +10,7 @@ use aya::{
 use memtrace_common::settings::{PythonTarget, Settings, Target};
 use thiserror::Error;
 
-use super::{counters::KernelCounters, fs_base, multi::MultiPrograms, tracefs};
+use super::{counters::KernelCounters, fs_base, multi::MultiPrograms, requirements, tracefs};
 
 /// The object, built by `cargo xtask build-ebpf` and committed, so that building memtrace needs no BPF toolchain.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../memtrace-ebpf/prebuilt/memtrace.bpf.o");
@@ -44,9 +44,9 @@ pub struct Options {
 pub enum LoadError {
     /// The kernel said no.
     #[error(
-        "this process may not load BPF programs: {0}\n  memtrace needs root, or CAP_BPF, CAP_PERFMON, \
-         CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH. Try:\n    sudo memtrace ...\n  sudo does not find it? \
-         sudo env \"PATH=$PATH\" memtrace ..."
+        "this process may not load BPF programs: {0}\n  memtrace needs root, or CAP_SYS_ADMIN, CAP_SYS_PTRACE and \
+         CAP_DAC_READ_SEARCH (with CAP_BPF and CAP_PERFMON for the first: no Python stacks). Try:\n    \
+         sudo memtrace ...\n  sudo does not find it? sudo env \"PATH=$PATH\" memtrace ..."
     )]
     NotPermitted(String),
     /// The kernel is too old, or built without something.
@@ -54,6 +54,12 @@ pub enum LoadError {
         "this kernel cannot run memtrace's BPF programs: {0}\n  memtrace needs Linux 5.10 or later; see: memtrace doctor"
     )]
     Unsupported(String),
+    /// BPF programs see pids as the initial namespace numbers them; `/proc` and attaching do as this process' own.
+    #[error(
+        "this is not the initial pid namespace: memtrace sees other pids than its BPF programs do, so nothing would \
+         be counted\n  Run it on the host, or in a container with --pid=host"
+    )]
+    PidNamespace,
     /// The object lacks something: it was built from other sources.
     #[error("the built-in BPF object has no {0}\n  rebuild it: cargo xtask build-ebpf")]
     Incomplete(&'static str),
@@ -66,9 +72,29 @@ pub struct Kernel {
     pub(super) multi: Option<MultiPrograms>,
     /// The settings as written.
     pub settings: Settings,
-    /// What this kernel lacks, one sentence each.
-    pub weaker: Vec<String>,
+    /// Why `multi` is not set.
+    without_multi: Option<String>,
+    /// What this kernel lacks.
+    pub weaker: Vec<Weakness>,
     log: Option<FlushLog>,
+}
+
+/// What works less well than it could.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Area {
+    /// Walking Python stacks.
+    PythonStacks,
+    /// Noticing processes that start, exec, change their name or end.
+    Lifecycle,
+}
+
+/// Something that this kernel lacks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Weakness {
+    /// What suffers from it.
+    pub area: Area,
+    /// What that means, and why.
+    pub sentence: String,
 }
 
 /// Prints what the BPF programs have said since the last call.
@@ -80,14 +106,22 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses; what it merely lacks ends up in [`Kernel::weaker`].
     pub fn load(options: Options) -> Result<Self, LoadError> {
+        requirements::check_loading()?;
+        raise_locked_memory_limit();
         let log_level: u8 = if options.log { 4 } else { 0 };
         let ebpf = EbpfLoader::new()
             .map_max_entries("EVENTS", options.ring_bytes)
             .override_global(aya_log::LEVEL, &log_level, true)
             .load(OBJECT)
             .map_err(|error| LoadError::from_kernel(&error))?;
-        let mut kernel =
-            Self { ebpf, multi: None, settings: Settings::default(), weaker: Vec::new(), log: None };
+        let mut kernel = Self {
+            ebpf,
+            multi: None,
+            settings: Settings::default(),
+            without_multi: None,
+            weaker: Vec::new(),
+            log: None,
+        };
         kernel.load_probe_programs(options.backend)?;
         kernel.find_fs_base();
         kernel.settings.hash_seed = random_seed();
@@ -113,10 +147,15 @@ impl Kernel {
         self.log.take()
     }
 
-    /// True when one link attaches a whole file's probes.
+    /// Why a perf event is opened for each probe, instead of one link (`uprobe_multi`) for all probes of a file;
+    /// `None` when the link is used.
     #[must_use]
-    pub fn uses_multi(&self) -> bool {
-        self.multi.is_some()
+    pub fn without_multi(&self) -> Option<&str> {
+        self.without_multi.as_deref()
+    }
+
+    fn weaken(&mut self, area: Area, sentence: String) {
+        self.weaker.push(Weakness { area, sentence });
     }
 
     fn load_probe_programs(&mut self, backend: Backend) -> Result<(), LoadError> {
@@ -129,8 +168,10 @@ impl Kernel {
                 Err(error) if backend == Backend::Multi => {
                     return Err(LoadError::Unsupported(error.to_string()));
                 }
-                Err(error) => tracing::debug!("uprobe_multi is not used: {error}"),
+                Err(error) => self.without_multi = Some(error.to_string()),
             }
+        } else {
+            self.without_multi = Some("it was asked for".to_owned());
         }
         self.load_single_programs()
     }
@@ -150,7 +191,7 @@ impl Kernel {
     fn find_fs_base(&mut self) {
         match fs_base::find(&mut self.ebpf) {
             Ok(offset) => self.settings.fs_base_offset = offset,
-            Err(error) => self.weaker.push(format!("no Python stacks: {error}")),
+            Err(error) => self.weaken(Area::PythonStacks, format!("no Python stacks: {error}")),
         }
     }
 
@@ -162,15 +203,17 @@ impl Kernel {
                 self.settings.rename_pid_offset = offsets.rename_pid;
             }
             Err(error) => {
-                self.weaker.push(format!(
+                let sentence = format!(
                     "processes that start or change their name are found by looking every two seconds: {error}"
-                ));
+                );
+                self.weaken(Area::Lifecycle, sentence);
                 return;
             }
         }
         for (category, name) in tracefs::LIFECYCLE {
             if let Err(error) = self.attach_tracepoint(category, name) {
-                self.weaker.push(format!("tracepoint {category}:{name} is not attached: {error}"));
+                let sentence = format!("tracepoint {category}:{name} is not attached: {error}");
+                self.weaken(Area::Lifecycle, sentence);
             }
         }
     }
@@ -296,6 +339,19 @@ fn shorten(text: String) -> String {
         return text;
     }
     format!("{}\n  ...\n{}", lines[0], lines[lines.len() - LINES..].join("\n"))
+}
+
+/// Before 5.11 maps count as locked memory, of which a user has 64 KiB to 8 MiB by default: less than the ring.
+fn raise_locked_memory_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let unlimited = Rlimit { current: None, maximum: None };
+    let as_allowed = || {
+        let maximum = getrlimit(Resource::Memlock).maximum;
+        setrlimit(Resource::Memlock, Rlimit { current: maximum, maximum })
+    };
+    if let Err(error) = setrlimit(Resource::Memlock, unlimited).or_else(|_| as_allowed()) {
+        tracing::debug!("the limit of locked memory stays: {error}");
+    }
 }
 
 fn random_seed() -> u64 {

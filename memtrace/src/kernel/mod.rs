@@ -9,8 +9,9 @@ mod counters;
 mod fs_base;
 mod load;
 mod multi;
+pub mod requirements;
 mod sys;
 pub mod tracefs;
 
 pub use counters::KernelCounters;
-pub use load::{Backend, FlushLog, Kernel, LoadError, Options};
+pub use load::{Area, Backend, FlushLog, Kernel, LoadError, Options, Weakness};

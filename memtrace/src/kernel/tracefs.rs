@@ -22,6 +22,11 @@ pub enum TracefsError {
     /// tracefs is not there and cannot be mounted.
     #[error("tracefs is not mounted ({0}); try: mount -t tracefs tracefs {MOUNT_POINT}")]
     NotMounted(io::Error),
+    /// It is there, for root.
+    #[error(
+        "tracefs at {MOUNT_POINT} cannot be read ({0}); run memtrace as root, or with CAP_DAC_READ_SEARCH"
+    )]
+    NotReadable(io::Error),
     /// A format file is missing or has another form.
     #[error("{MOUNT_POINT}/events/{event}/format has no field {field}")]
     NoField {
@@ -48,7 +53,7 @@ pub struct LifecycleOffsets {
 /// # Errors
 /// When tracefs cannot be had, or a field is missing.
 pub fn lifecycle_offsets() -> Result<LifecycleOffsets, TracefsError> {
-    ensure_mounted().map_err(TracefsError::NotMounted)?;
+    ensure_mounted()?;
     let offset = |event: &'static str, field: &'static str| {
         let format = fs::read_to_string(format!("{MOUNT_POINT}/events/{event}/format")).unwrap_or_default();
         field_offset(&format, field).ok_or(TracefsError::NoField { event, field })
@@ -67,17 +72,16 @@ fn rename_offset(
     offset("task/task_rename", "pid").or_else(|_| offset("task/task_rename", "common_pid"))
 }
 
-/// True when tracefs is at its conventional place.
-#[must_use]
-pub fn is_mounted() -> bool {
-    Path::new(MOUNT_POINT).join("events").is_dir()
-}
-
-fn ensure_mounted() -> io::Result<()> {
-    if is_mounted() {
-        return Ok(());
+fn ensure_mounted() -> Result<(), TracefsError> {
+    match fs::metadata(Path::new(MOUNT_POINT).join("events")) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(TracefsError::NotReadable(error));
+        }
+        Err(_) => {}
     }
-    mount("tracefs", MOUNT_POINT, "tracefs", MountFlags::empty(), None)?;
+    mount("tracefs", MOUNT_POINT, "tracefs", MountFlags::empty(), None)
+        .map_err(|error| TracefsError::NotMounted(error.into()))?;
     tracing::info!("mounted tracefs at {MOUNT_POINT}");
     Ok(())
 }

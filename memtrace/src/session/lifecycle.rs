@@ -1,6 +1,6 @@
 //! Processes that start, change and end.
 
-use std::{fs, time::Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -53,6 +53,7 @@ impl Pipeline {
         debug_assert!(target == 0 || target == followed.target, "a pid stands for one running process");
         let target = followed.target;
         if !is_wanted {
+            followed.take_back_name();
             self.exited(target);
             return;
         }
@@ -68,7 +69,7 @@ impl Pipeline {
     pub(super) fn renamed(&mut self, task: u32) {
         let Some(comm) = process::comm(task) else { return };
         if let Some(followed) = self.processes.running_mut(task) {
-            followed.info.comm = comm;
+            followed.renamed(comm);
         } else if self.selection.wants(task, &comm) && process::process_of(task) == Some(task) {
             self.follow(task);
         }
@@ -80,8 +81,7 @@ impl Pipeline {
             return;
         }
         let Ok(info) = process::info(pid) else { return };
-        let is_kernel_thread = info.exe.is_none() && fs::read_link(format!("/proc/{pid}/exe")).is_err();
-        if is_kernel_thread && info.cmdline.is_empty() {
+        if process::is_kernel_thread(pid) {
             return;
         }
         let followed = self.processes.add(info);

@@ -46,19 +46,20 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 }
 
 async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
-    let listener = match settings.listen {
-        Some(address) => Some(serve::bind(address).await?),
-        None => None,
-    };
     raise_descriptor_limit();
+    // First of all that can fail: who may not trace at all is to hear that, and not that a port is in use.
     let mut kernel = Kernel::load(Options {
         ring_bytes: settings.ring_bytes,
         log: settings.kernel_log,
         backend: settings.backend,
     })?;
+    let listener = match settings.listen {
+        Some(address) => Some(serve::bind(address).await?),
+        None => None,
+    };
     let mut ring = Ring::new(kernel.take_ring()?).context("the ring buffer cannot be read")?;
     let counters = kernel.take_counters()?;
-    let weaker = std::mem::take(&mut kernel.weaker);
+    let weaker = kernel.weaker.drain(..).map(|weakness| weakness.sentence).collect();
     let log = kernel.take_log();
 
     let shutdown = Shutdown::new().context("signals cannot be caught")?;

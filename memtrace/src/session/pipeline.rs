@@ -7,7 +7,6 @@ use memtrace_core::{
     aggregate::{Aggregator, DropCounts, Query},
     attribute::{self, FunctionNames},
     decode::{Event, StackView, decode},
-    model::FrameRef,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -129,8 +128,7 @@ impl Pipeline {
         let (space, python) = process.code();
         let attributed =
             attribute::attribute(stack, space, python, &memory, &mut self.names, self.show_internal);
-        let unresolved = |frame: &&FrameRef| matches!(frame, FrameRef::Unknown { .. });
-        self.counts.frames_unresolved += attributed.frames.iter().filter(unresolved).count() as u64;
+        self.counts.frames_unresolved += process.count_unresolved(&attributed.frames);
         self.counts.stacks_truncated += u64::from(attributed.is_truncated);
         self.aggregator.define_stack(stack.target, stack.stack_id, stack.check, attributed.frames);
     }

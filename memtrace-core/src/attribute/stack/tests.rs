@@ -52,7 +52,8 @@ fn a_return_address_is_attributed_to_the_call_before_it() {
 #[test]
 fn an_address_outside_all_code_ends_the_stack_and_is_no_frame() {
     let stack = attributed(&[0x1010, 0x9999, 0x1020], StackEnd::Complete);
-    assert_eq!(&*stack.frames, &[FrameRef::Native { module: 1, offset: 0xf }]);
+    let end = FrameRef::Unknown { address: 0, reason: "no_frame_pointer" };
+    assert_eq!(&*stack.frames, &[FrameRef::Native { module: 1, offset: 0xf }, end]);
     assert!(stack.led_astray && stack.is_truncated);
 }
 
@@ -71,5 +72,7 @@ fn the_interpreter_s_frames_stay_when_there_are_no_python_frames_to_stand_for_th
 
 #[test]
 fn a_chain_without_frame_pointers_counts_as_truncated() {
-    assert!(attributed(&[0x1010], StackEnd::NoFramePointer).is_truncated);
+    let stack = attributed(&[0x1010], StackEnd::NoFramePointer);
+    assert!(stack.is_truncated);
+    assert_eq!(stack.frames[1], FrameRef::Unknown { address: 0, reason: "no_frame_pointer" });
 }
