@@ -44,14 +44,21 @@ fn doctor(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     Ok(if can_trace { ExitCode::SUCCESS } else { ExitCode::from(CANNOT_RUN) })
 }
 
-/// User space logs to stderr; `-v` adds what memtrace does, `-vv` what the BPF programs do.
+/// User space logs to stderr; `-v` adds what memtrace does, `-vv` what the BPF programs do. Of aya's own messages only
+/// the warnings are for users.
 fn init_logging(verbose: u8) {
-    let level = match verbose {
-        0 => tracing::Level::WARN,
-        1 => tracing::Level::INFO,
-        _ => tracing::Level::DEBUG,
+    use tracing::Level;
+    use tracing_subscriber::{
+        Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
     };
-    let format = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level);
-    let format = format.with_target(verbose > 1);
-    if verbose > 0 { format.init() } else { format.without_time().init() }
+    let level = match verbose {
+        0 => Level::WARN,
+        1 => Level::INFO,
+        _ => Level::DEBUG,
+    };
+    let filter =
+        Targets::new().with_default(level).with_targets([("aya", Level::WARN), ("aya_obj", Level::WARN)]);
+    let format = fmt::layer().with_writer(std::io::stderr).with_target(verbose > 1);
+    let format = if verbose > 0 { format.boxed() } else { format.without_time().boxed() };
+    tracing_subscriber::registry().with(format.with_filter(filter)).init();
 }
