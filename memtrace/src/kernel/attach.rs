@@ -62,15 +62,19 @@ impl Attachment {
 impl Kernel {
     /// Attaches entry probes at all of `probes`, and return probes where the call has a result.
     ///
-    /// Returns before entries: an entry without its return would be counted as a lost return.
+    /// Returns before entries: an entry without its return would be counted as a lost return. And of the entries,
+    /// frees before allocations: the kernel installs one after the other while the process runs, and a block that
+    /// was seen to be allocated and not to be freed would stay in the ledger.
     ///
     /// # Errors
     /// When the kernel refuses any of them; then none is left attached.
     pub fn attach(&mut self, path: &Path, probes: &[Probe], pid: u32) -> Result<Attachment, AttachError> {
+        let mut probes = probes.to_vec();
+        probes.sort_by_key(|probe| install_order(probe.call));
         let hold = if self.multi.is_some() {
-            self.attach_multi(path, probes, pid)?
+            self.attach_multi(path, &probes, pid)?
         } else {
-            self.attach_single(path, probes, pid)?
+            self.attach_single(path, &probes, pid)?
         };
         Ok(Attachment { probes: probes.len(), _hold: hold })
     }
@@ -116,6 +120,14 @@ impl Kernel {
         let link = program.attach(UProbeAttachLocation::AbsoluteOffset(file_offset), path, scope);
         let link = link.map_err(|error| AttachError::Refused(chain(&error)))?;
         program.take_link(link).map_err(|error| AttachError::Refused(chain(&error)))
+    }
+}
+
+const fn install_order(call: Call) -> u8 {
+    match call {
+        Call::Free | Call::PythonFree => 0,
+        Call::Realloc | Call::Reallocarray | Call::PythonRealloc => 1,
+        _ => 2,
     }
 }
 
