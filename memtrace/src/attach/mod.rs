@@ -5,6 +5,7 @@
 //!
 //! [`Kernel`]: crate::kernel::Kernel
 
+mod detach;
 mod inspect;
 mod objects;
 mod python;

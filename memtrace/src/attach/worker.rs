@@ -11,6 +11,7 @@ use memtrace_core::attribute::python::PythonError;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
+    detach::Detaching,
     inspect::{Inspection, inspect},
     objects::{Object, Objects},
     python::Interpreter,
@@ -81,7 +82,7 @@ pub struct Worker {
     attached: HashMap<u32, Attached>,
     python_objects: bool,
     outcomes: UnboundedSender<Outcome>,
-    detach: mpsc::Sender<Attachment>,
+    detach: Detaching,
 }
 
 #[derive(Default)]
@@ -108,7 +109,7 @@ impl Worker {
                 attached: HashMap::new(),
                 python_objects,
                 outcomes,
-                detach: start_detaching(),
+                detach: Detaching::start(),
             };
             worker.run(&commands);
         });
@@ -129,6 +130,11 @@ impl Worker {
                 Command::Unfollow { target } => self.unfollow(target),
             }
         }
+        let attached = std::mem::take(&mut self.attached);
+        for attachment in attached.into_values().flat_map(|attached| attached.attachments) {
+            self.detach.detach(attachment);
+        }
+        self.detach.finish();
     }
 
     fn follow(&mut self, target: u32, pid: u32) {
@@ -155,8 +161,7 @@ impl Worker {
         let Some(attached) = self.attached.remove(&target) else { return };
         self.kernel.unfollow(attached.pid, target);
         for attachment in attached.attachments {
-            // The receiver lives as long as this thread.
-            let _sent = self.detach.send(attachment);
+            self.detach.detach(attachment);
         }
     }
 
@@ -238,24 +243,4 @@ fn probes_of(object: &Object, python_objects: bool) -> Vec<Probe> {
     let python = object.python.as_ref().filter(|_| python_objects).map(|python| &python.sites);
     let sites = object.libc.iter().chain(python).flat_map(|sites| &sites.sites);
     sites.map(|site| Probe { file_offset: site.file_offset, call: site.call }).collect()
-}
-
-/// Detaching blocks for tens of milliseconds a link, in grace periods that can be shared: a few threads do it.
-fn start_detaching() -> mpsc::Sender<Attachment> {
-    const THREADS: usize = 4;
-    let senders: Vec<mpsc::Sender<Attachment>> = (0..THREADS)
-        .map(|_| {
-            let (sender, attachments) = mpsc::channel();
-            thread::spawn(move || attachments.into_iter().for_each(drop::<Attachment>));
-            sender
-        })
-        .collect();
-    let (sender, attachments) = mpsc::channel();
-    thread::spawn(move || {
-        for (attachment, sender) in attachments.into_iter().zip(senders.iter().cycle()) {
-            // The threads end after this one.
-            let _sent = sender.send(attachment);
-        }
-    });
-    sender
 }

@@ -106,6 +106,11 @@ impl Pipeline {
         send(&self.commands, Command::Unfollow { target });
     }
 
+    /// True when the target is the running process with this pid.
+    pub(super) fn is_process(&mut self, target: u32, pid: u32) -> bool {
+        self.processes.running_mut(pid).is_some_and(|process| process.target == target)
+    }
+
     /// True when there is nothing left to wait for: processes were named by number only, and all have ended.
     pub(super) fn is_done(&self) -> bool {
         self.selection.names.is_empty()

@@ -123,8 +123,9 @@ async fn flow(
             () = &mut stop => break,
             () = until(end) => break,
             Some(outcome) = outcomes.recv() => {
+                let target = outcome.target;
                 pipeline.attached(outcome);
-                if let Some(mut waiting) = child.take() {
+                if let Some(mut waiting) = child.take_if(|waiting| pipeline.is_process(target, waiting.pid)) {
                     let program = waiting.go().with_context(|| cannot_be_run(settings))?;
                     reap(program);
                 }
