@@ -1,9 +1,10 @@
 // Allocates and frees at a commanded rate, and counts what it did.
 //
-//   rate THREADS SECONDS
+//   rate THREADS SECONDS TURNS_OFF
 //
 // `go N` does N events (an allocation or a free each) a second over all threads for SECONDS; `go 0` as many as it can.
-// Each thread keeps 64 blocks live, from 8 sites.
+// Each thread keeps 64 blocks live, from 8 sites. Each site is reached through TURNS_OFF functions with two calls to
+// choose from at random, as in a recursive parser: 8 << TURNS_OFF different stacks.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@ enum { THREADS_MAX = 64, SLOTS = 64, TICK_NS = 1000000, SITES = 8 };
 
 struct worker {
     pthread_t thread;
+    uint64_t random;
     uint64_t events;
     void *slots[SLOTS];
 };
@@ -25,6 +27,7 @@ static int threads;
 static uint64_t seconds;
 static uint64_t rate_per_thread;
 static uint64_t wall_ns;
+static unsigned turns_off;
 static pthread_barrier_t begins, ends;
 
 #define ALLOCATING(name) \
@@ -44,6 +47,28 @@ ALLOCATING(site_7)
 
 static void *(*const sites[SITES])(size_t) = {site_0, site_1, site_2, site_3, site_4, site_5, site_6, site_7};
 
+// Takes one of two ways to the site at each step.
+SITE void *through(uint64_t way, unsigned steps, uint64_t turn) {
+    void *block;
+    if (steps == 0) {
+        block = sites[turn % SITES](16 + turn % 512);
+    } else if (way & 1) {
+        block = through(way >> 1, steps - 1, turn);
+        KEEP(block);
+    } else {
+        block = through(way >> 1, steps - 1, turn);
+        KEEP(turn);
+    }
+    return block;
+}
+
+static uint64_t next_random(struct worker *worker) {
+    worker->random ^= worker->random << 13;
+    worker->random ^= worker->random >> 7;
+    worker->random ^= worker->random << 17;
+    return worker->random;
+}
+
 static uint64_t now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -62,7 +87,7 @@ static void replace(struct worker *worker, uint64_t turn) {
         free(*slot);
         worker->events++;
     }
-    *slot = sites[turn % SITES](16 + turn % 512);
+    *slot = through(turns_off == 0 ? 0 : next_random(worker), turns_off, turn);
     worker->events++;
 }
 
@@ -114,10 +139,12 @@ static void write_books(void) {
 int main(int argc, char **argv) {
     threads = argc > 1 ? (int)parse_number(argv[1]) : 2;
     seconds = argc > 2 ? parse_number(argv[2]) : 1;
-    if (threads < 1 || threads > THREADS_MAX) return 95;
+    turns_off = argc > 3 ? (unsigned)parse_number(argv[3]) : 0;
+    if (threads < 1 || threads > THREADS_MAX || turns_off > 60) return 95;
     pthread_barrier_init(&begins, NULL, (unsigned)threads + 1);
     pthread_barrier_init(&ends, NULL, (unsigned)threads + 1);
     for (int index = 0; index < threads; index++) {
+        workers[index].random = 0x9e3779b97f4a7c15 + (uint64_t)index;
         if (pthread_create(&workers[index].thread, NULL, work, &workers[index]) != 0) return 96;
     }
     serve(&(struct program){go, write_books}, argv);

@@ -1,7 +1,8 @@
 //! Whether anything in memtrace grows while processes come and go.
 //!
 //! 200 short-lived Python processes a minute, and once a minute a storm of 500 forks and a chain of 20 execs, all
-//! followed by name. Every half a minute the load rests until memtrace has settled, and what it holds is noted.
+//! followed by name. Every half a minute the load rests until memtrace has settled, and what it holds is noted. Build
+//! nothing meanwhile: a load program that is compiled anew is another file, which memtrace opens and keeps open.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
