@@ -9,11 +9,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use memtrace_common::Domain;
+use memtrace_common::{Domain, StackEnd};
 use memtrace_core::aggregate::{Aggregator, Query};
-use memtrace_core::decode::encode::encode;
+use memtrace_core::attribute::{AddressSpace, CodeRange, FunctionNames, attribute};
+use memtrace_core::decode::encode::{StackParts, encode, encode_stack};
 use memtrace_core::decode::{Allocation, Event, Free, Origin, ReallocBegin, ReallocEnd, decode};
 use memtrace_core::model::FrameRef;
+use memtrace_core::world::{MemoryReader, Unreadable};
 
 const STACKS: u64 = 10_000;
 const ROUNDS: usize = 7;
@@ -26,6 +28,9 @@ fn main() -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     memory(&mut out, many)?;
     decoding(&mut out, events)?;
+    for depth in [5, 30, 100] {
+        attributing(&mut out, events / 100, depth)?;
+    }
     for &live_blocks in sizes {
         for stacks_in_a_row in [1, 16] {
             for events_in_a_batch in [1, 256] {
@@ -48,6 +53,64 @@ fn decoding(out: &mut impl Write, events: usize) -> std::io::Result<()> {
         }) / records.len() as f64
     }));
     writeln!(out, "decode                                          {ns:7.1} ns an event")
+}
+
+/// A new stack: decoded, attributed among twenty mappings, and made known to the books. The kernel side sends one only
+/// when it is new, so this is paid once a stack and not once an event.
+fn attributing(out: &mut impl Write, stacks: usize, depth: u64) -> std::io::Result<()> {
+    let space = AddressSpace::new((1..=MAPPINGS).map(mapping).collect());
+    let records: Vec<Vec<u8>> = (1..=stacks as u64).map(|stack_id| stack_record(stack_id, depth)).collect();
+    let mut names = FunctionNames::default();
+    let ns = median((0..ROUNDS).map(|_| {
+        let mut aggregator = empty();
+        time_ns(|| {
+            for record in &records {
+                let Ok(Event::Stack(stack)) = decode(black_box(record)) else { continue };
+                let attributed = attribute(&stack, &space, None, &NoMemory, &mut names, false);
+                aggregator.define_stack(1, stack.stack_id, stack.check, attributed.frames);
+            }
+        }) / stacks as f64
+    }));
+    writeln!(out, "decode + attribute + define, a new stack of {depth:>3} native frames {ns:9.0} ns a stack")
+}
+
+const MAPPINGS: u64 = 20;
+const MAPPING_BYTES: u64 = 0x10_0000;
+
+const fn mapping(number: u64) -> CodeRange {
+    CodeRange {
+        start: number * MAPPING_BYTES * 2,
+        end: number * MAPPING_BYTES * 2 + MAPPING_BYTES,
+        file_offset: 0,
+        module: number as u32,
+        is_interpreter: false,
+    }
+}
+
+/// A stack unlike any other, through all mappings in turn.
+fn stack_record(stack_id: u64, depth: u64) -> Vec<u8> {
+    let address = |frame: u64| {
+        mapping(frame % MAPPINGS + 1).start + 1 + (stack_id * 7_919 + frame * 31) % (MAPPING_BYTES - 1)
+    };
+    encode_stack(&StackParts {
+        target: 1,
+        thread: 1,
+        stack_id: STACKS + stack_id,
+        check: stack_id,
+        python: &[],
+        python_end: StackEnd::Absent,
+        native: &(0..depth).map(address).collect::<Vec<u64>>(),
+        native_end: StackEnd::Complete,
+    })
+}
+
+/// Native stacks are attributed without a look at the target.
+struct NoMemory;
+
+impl MemoryReader for NoMemory {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        Err(Unreadable { address, length: buffer.len() })
+    }
 }
 
 fn pipeline(

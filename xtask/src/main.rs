@@ -4,6 +4,7 @@
 //! to run by hand. Results (test counts, verdicts) go to stdout.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool's results and progress")]
 
+mod bench;
 mod bpf;
 mod command;
 mod licences;
@@ -59,6 +60,14 @@ enum Chore {
         /// Kernel versions out of 5.10, 6.1, 6.12 and 7; none means all of them
         versions: Vec<String>,
     },
+    /// Measure what memtrace costs its targets and carries; takes minutes, wants a quiet machine and root
+    Bench {
+        /// All but the soak when none is given
+        names: Vec<bench::Name>,
+        /// Length of the soak
+        #[arg(long, default_value_t = 10)]
+        minutes: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -70,6 +79,7 @@ fn main() -> ExitCode {
         Chore::Lint => lint::lint(&workspace),
         Chore::Tidy => tidy::tidy(&workspace),
         Chore::Vm { versions } => vm::vm(&workspace, &versions),
+        Chore::Bench { names, minutes } => bench::bench(&workspace, &bench::Plan { names, minutes }),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

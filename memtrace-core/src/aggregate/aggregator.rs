@@ -54,6 +54,14 @@ impl Aggregator {
         true
     }
 
+    /// Enters nothing more for a process, and keeps its books as they are: it has executed a program that is not
+    /// followed, and what the kernel side still sends of that one is not to be mixed in.
+    pub fn close(&mut self, target: u32) {
+        if let Some(ledger) = self.processes.get_mut(&target) {
+            ledger.is_closed = true;
+        }
+    }
+
     /// Stops following a process and releases everything of it. False when it was not followed.
     pub fn remove_process(&mut self, target: u32) -> bool {
         let Some(ledger) = self.processes.remove(&target) else { return false };
@@ -104,6 +112,9 @@ impl Aggregator {
         let Some(ledger) = self.processes.get_mut(&origin.target) else {
             return self.shared.count(DropReason::UnknownTarget);
         };
+        if ledger.is_closed {
+            return;
+        }
         match event {
             Event::Allocated(allocation) => ledger.allocated(allocation, &mut self.shared),
             Event::Freed(free) => ledger.freed(free, &mut self.shared),

@@ -53,6 +53,8 @@ pub(super) struct ProcessLedger {
     pub(super) totals: Totals,
     pub(super) unfollowed: Unfollowed,
     pub(super) interval: Interval,
+    /// Nothing is entered any more.
+    pub(super) is_closed: bool,
 }
 
 impl ProcessLedger {
@@ -66,6 +68,7 @@ impl ProcessLedger {
             totals: Totals::default(),
             unfollowed: Unfollowed::default(),
             interval: Interval::starting(now_ns),
+            is_closed: false,
         }
     }
 

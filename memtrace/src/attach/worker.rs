@@ -141,10 +141,6 @@ impl Worker {
         if process::stat(pid).is_err() {
             return;
         }
-        if let Err(error) = self.kernel.follow(pid, target) {
-            tracing::warn!("process {pid} cannot be followed: {error}");
-            return;
-        }
         self.attached.insert(target, Attached { pid, ..Attached::default() });
         self.scan(target);
     }
@@ -159,7 +155,7 @@ impl Worker {
 
     fn unfollow(&mut self, target: u32) {
         let Some(attached) = self.attached.remove(&target) else { return };
-        self.kernel.unfollow(attached.pid, target);
+        self.kernel.clear_python(target);
         for attachment in attached.attachments {
             self.detach.detach(attachment);
         }

@@ -81,7 +81,7 @@ pub struct Cli {
     show_internal: bool,
 
     /// Size of the ring buffer between kernel and daemon
-    #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = ring_bytes)]
+    #[arg(long, value_name = "BYTES", default_value = "16M", value_parser = ring_bytes)]
     ring_size: u32,
 
     /// How probes are attached: one link a file, or one event a probe, which sees vfork children too

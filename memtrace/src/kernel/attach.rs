@@ -62,15 +62,14 @@ impl Attachment {
 impl Kernel {
     /// Attaches entry probes at all of `probes`, and return probes where the call has a result.
     ///
-    /// Returns before entries: an entry without its return would be counted as a lost return. And of the entries,
-    /// frees before allocations: the kernel installs one after the other while the process runs, and a block that
-    /// was seen to be allocated and not to be freed would stay in the ledger.
+    /// Returns before entries: an entry without its return would be counted as a lost return. Of the entries frees come
+    /// first: the kernel puts probes in place one after the other while the process runs, and a block whose allocation
+    /// was seen and whose free was not would count as live.
     ///
     /// # Errors
     /// When the kernel refuses any of them; then none is left attached.
     pub fn attach(&mut self, path: &Path, probes: &[Probe], pid: u32) -> Result<Attachment, AttachError> {
-        let mut probes = probes.to_vec();
-        probes.sort_by_key(|probe| install_order(probe.call));
+        let probes = frees_first(probes);
         let hold = if self.multi.is_some() {
             self.attach_multi(path, &probes, pid)?
         } else {
@@ -123,12 +122,15 @@ impl Kernel {
     }
 }
 
-const fn install_order(call: Call) -> u8 {
-    match call {
+/// Frees first, then reallocs, then what only allocates.
+fn frees_first(probes: &[Probe]) -> Vec<Probe> {
+    let mut probes = probes.to_vec();
+    probes.sort_by_key(|probe| match probe.call {
         Call::Free | Call::PythonFree => 0,
         Call::Realloc | Call::Reallocarray | Call::PythonRealloc => 1,
         _ => 2,
-    }
+    });
+    probes
 }
 
 const fn program_name(call: Call) -> &'static str {
@@ -144,5 +146,18 @@ const fn program_name(call: Call) -> &'static str {
         Call::PythonCalloc => "enter_python_calloc",
         Call::PythonRealloc => "enter_python_realloc",
         Call::PythonFree => "enter_python_free",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frees_are_probed_before_what_allocates() {
+        let probe = |call| Probe { file_offset: 16 * call as u64, call };
+        let calls = [Call::Malloc, Call::Free, Call::Realloc, Call::PythonMalloc, Call::PythonFree];
+        let ordered: Vec<Call> = frees_first(&calls.map(probe)).into_iter().map(|probe| probe.call).collect();
+        assert_eq!(ordered, [Call::Free, Call::PythonFree, Call::Realloc, Call::Malloc, Call::PythonMalloc]);
     }
 }

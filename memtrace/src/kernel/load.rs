@@ -10,7 +10,9 @@ use aya::{
 use memtrace_common::settings::{PythonTarget, Settings, Target};
 use thiserror::Error;
 
-use super::{counters::KernelCounters, fs_base, multi::MultiPrograms, requirements, tracefs};
+use super::{
+    counters::KernelCounters, fs_base, multi::MultiPrograms, requirements, targets::Targets, tracefs,
+};
 
 /// The object, built by `cargo xtask build-ebpf` and committed, so that building memtrace needs no BPF toolchain.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../memtrace-ebpf/prebuilt/memtrace.bpf.o");
@@ -252,24 +254,13 @@ impl Kernel {
         KernelCounters::new(map).ok_or(LoadError::Incomplete("map COUNTERS"))
     }
 
-    /// Lets the BPF programs report on a process.
+    /// Takes the list of followed processes out: it is the session's to write.
     ///
     /// # Errors
-    /// When the map is full.
-    pub fn follow(&mut self, pid: u32, target: u32) -> io::Result<()> {
-        let mut map: HashMap<&mut MapData, u32, PodTarget> = self.hash("TARGETS")?;
-        map.insert(pid, PodTarget(Target { target, flags: 0 }), 0).map_err(io::Error::other)
-    }
-
-    /// Ends what [`Kernel::follow`] began. A process that is not followed is no error.
-    pub fn unfollow(&mut self, pid: u32, target: u32) {
-        if let Ok(mut map) = self.hash::<u32, PodTarget>("TARGETS") {
-            // Absent is fine: the process may never have been entered.
-            let _absent = map.remove(&pid);
-        }
-        if let Ok(mut map) = self.hash::<u32, PodPythonTarget>("PYTHON") {
-            let _absent = map.remove(&target);
-        }
+    /// When it was taken before.
+    pub fn take_targets(&mut self) -> Result<Targets, LoadError> {
+        let map = self.ebpf.take_map("TARGETS").ok_or(LoadError::Incomplete("map TARGETS"))?;
+        Targets::new(map).ok_or(LoadError::Incomplete("map TARGETS"))
     }
 
     /// Says how to walk a target's Python stack.
@@ -281,7 +272,7 @@ impl Kernel {
         map.insert(target, PodPythonTarget(python), 0).map_err(io::Error::other)
     }
 
-    /// Forgets how to walk a target's Python stack: its image was replaced.
+    /// Forgets how to walk a target's Python stack: its image was replaced, or it is gone.
     pub fn clear_python(&mut self, target: u32) {
         if let Ok(mut map) = self.hash::<u32, PodPythonTarget>("PYTHON") {
             let _absent = map.remove(&target);
@@ -299,7 +290,7 @@ macro_rules! pod {
     ($name:ident, $inner:ty) => {
         #[repr(transparent)]
         #[derive(Clone, Copy)]
-        struct $name($inner);
+        pub(super) struct $name(pub(super) $inner);
         // SAFETY: the wrapped type is `repr(C)`, all integers, without padding (its size is asserted where it is
         // declared), so any bytes are a value and every byte is initialised.
         unsafe impl aya::Pod for $name {}

@@ -11,7 +11,9 @@ mod load;
 mod multi;
 pub mod requirements;
 mod sys;
+mod targets;
 pub mod tracefs;
 
 pub use counters::KernelCounters;
 pub use load::{Area, Backend, FlushLog, Kernel, LoadError, Options, Weakness};
+pub use targets::Targets;

@@ -20,7 +20,7 @@ impl Pipeline {
             self.looks.insert((now + Duration::from_secs(60), target, times));
             send(&self.commands, Command::Rescan { target });
         }
-        if let Some(flush_log) = &mut self.log {
+        if let Some(flush_log) = &mut self.kernel.log {
             flush_log();
         }
         if self.reporter.is_due(CENSUS) {

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use memtrace_common::DropReason;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{pipeline::Pipeline, report::monotonic_ns, send, watch::watch};
-use crate::{attach::Command, cli::args::Settings, host::process};
+use crate::{attach::Command, cli::args::Settings, follow::State, host::process};
 
 impl Pipeline {
     /// Follows what is wanted and runs already. Returns where ends of processes are told.
@@ -40,7 +41,8 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn executed(&mut self, target: u32, process: u32, comm: &[u8]) {
+    pub(super) fn executed(&mut self, process: u32, comm: &[u8]) {
+        self.retire_replaced(process);
         let comm = String::from_utf8_lossy(comm);
         let is_wanted = self.selection.wants(process, &comm);
         let followed = self.processes.running_mut(process);
@@ -50,10 +52,11 @@ impl Pipeline {
             }
             return;
         };
-        debug_assert!(target == 0 || target == followed.target, "a pid stands for one running process");
         let target = followed.target;
         if !is_wanted {
             followed.take_back_name();
+            // What the new program does until the kernel side stops reporting is in the ring already.
+            self.aggregator.close(target);
             self.exited(target);
             return;
         }
@@ -75,8 +78,18 @@ impl Pipeline {
         }
     }
 
+    /// A pid can be another process' before the end of the one before is told of.
+    fn retire_replaced(&mut self, pid: u32) {
+        let Some(followed) = self.processes.running_mut(pid) else { return };
+        let (target, start_time_ticks) = (followed.target, followed.info.start_time_ticks);
+        if process::stat(pid).is_ok_and(|stat| stat.start_time_ticks != start_time_ticks) {
+            self.exited(target);
+        }
+    }
+
     /// Follows a process from now on.
     fn follow(&mut self, pid: u32) {
+        self.retire_replaced(pid);
         if self.processes.follows(pid) {
             return;
         }
@@ -91,6 +104,10 @@ impl Pipeline {
             return;
         }
         self.counts.processes_seen += 1;
+        if let Err(error) = self.kernel.targets.follow(pid, target) {
+            tracing::warn!("process {pid} cannot be followed: {error}");
+            self.drops.count(DropReason::ProcessesFull);
+        }
         let watched = self.exits.as_ref().is_some_and(|exits| watch(pid, target, exits).is_ok());
         if !watched {
             self.exited(target);
@@ -101,6 +118,11 @@ impl Pipeline {
 
     /// A process has ended, or is no longer wanted. Its figures stay for one more report.
     pub(super) fn exited(&mut self, target: u32) {
+        if let Some(process) = self.processes.get_mut(target)
+            && process.state == State::Running
+        {
+            self.kernel.targets.unfollow(process.info.pid);
+        }
         self.processes.exited(target);
         self.looks.retain(|(_, other, _)| *other != target);
         send(&self.commands, Command::Unfollow { target });
@@ -113,8 +135,7 @@ impl Pipeline {
 
     /// True when there is nothing left to wait for: processes were named by number only, and all have ended.
     pub(super) fn is_done(&self) -> bool {
-        self.selection.names.is_empty()
-            && self.processes.iter().all(|process| process.state == crate::follow::State::Exited)
+        self.selection.names.is_empty() && self.processes.iter().all(|process| process.state == State::Exited)
     }
 
     /// Looks again at a process soon while it starts, and now and then later: libraries can be loaded at any time.

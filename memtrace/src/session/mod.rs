@@ -22,7 +22,11 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use self::{pipeline::Pipeline, report::Reporter, shutdown::Shutdown};
+use self::{
+    pipeline::{KernelParts, Pipeline},
+    report::Reporter,
+    shutdown::Shutdown,
+};
 use crate::{
     attach::{Command, Outcome, Worker},
     cli::args::Settings,
@@ -60,7 +64,7 @@ async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
     let mut ring = Ring::new(kernel.take_ring()?).context("the ring buffer cannot be read")?;
     let counters = kernel.take_counters()?;
     let weaker = kernel.weaker.drain(..).map(|weakness| weakness.sentence).collect();
-    let log = kernel.take_log();
+    let parts = KernelParts { targets: kernel.take_targets()?, log: kernel.take_log() };
 
     let shutdown = Shutdown::new().context("signals cannot be caught")?;
     let publishing = Publishing { format: settings.format, show_internal: settings.show_internal };
@@ -75,7 +79,7 @@ async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
     let (commands, worker) = Worker::start(kernel, settings.python_objects, outcome_sender);
     let launched = launch(&mut settings)?;
     let reporter = Reporter::new(publisher, counters);
-    let pipeline = Pipeline::new(&settings, commands, reporter, weaker, log);
+    let pipeline = Pipeline::new(&settings, commands, reporter, weaker, parts);
     let finished = flow(pipeline, &mut ring, outcomes, launched, &settings, shutdown).await;
     // Detaching takes up to 90 ms a link. The kernel would do it at exit, one after the other; the worker's threads
     // share the grace periods.

@@ -15,7 +15,7 @@ use crate::{
     attach::{Command, Outcome},
     cli::args::Settings,
     follow::{Modules, Processes},
-    kernel::FlushLog,
+    kernel::{FlushLog, Targets},
     targets::Selection,
 };
 
@@ -38,10 +38,17 @@ pub(super) struct Pipeline {
     pub(super) looks: BTreeSet<(Instant, u32, u32)>,
     pub(super) exits: Option<UnboundedSender<u32>>,
     pub(super) commands: mpsc::Sender<Command>,
-    /// Prints the BPF programs' messages.
-    pub(super) log: Option<FlushLog>,
+    pub(super) kernel: KernelParts,
     show_internal: bool,
     batch: Vec<Event<'static>>,
+}
+
+/// What of the kernel side this task uses itself.
+pub(super) struct KernelParts {
+    /// The list of followed processes.
+    pub(super) targets: Targets,
+    /// Prints the BPF programs' messages.
+    pub(super) log: Option<FlushLog>,
 }
 
 /// What a run counts besides losses.
@@ -58,7 +65,7 @@ impl Pipeline {
         commands: mpsc::Sender<Command>,
         reporter: Reporter,
         weaker: Vec<String>,
-        log: Option<FlushLog>,
+        kernel: KernelParts,
     ) -> Self {
         let pipeline = Self {
             aggregator: Aggregator::new(super::report::monotonic_ns()),
@@ -73,7 +80,7 @@ impl Pipeline {
             looks: BTreeSet::new(),
             exits: None,
             commands,
-            log,
+            kernel,
             show_internal: settings.show_internal,
             batch: Vec::with_capacity(BATCH),
         };
@@ -104,7 +111,7 @@ impl Pipeline {
         match event {
             Event::Stack(stack) => self.stack(&stack),
             Event::Forked { process, shares_memory, comm, .. } => self.forked(process, shares_memory, comm),
-            Event::Executed { target, process, comm } => self.executed(target, process, comm),
+            Event::Executed { process, comm, .. } => self.executed(process, comm),
             Event::Exited { target, thread, .. } => self.aggregator.forget_thread(target, thread),
             Event::Renamed { task, .. } => self.renamed(task),
             Event::Allocated(_) | Event::Freed(_) | Event::ReallocBegun(_) | Event::ReallocEnded(_) => {}

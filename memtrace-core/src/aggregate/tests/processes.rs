@@ -29,6 +29,19 @@ fn an_exec_empties_the_books_and_the_totals_restart() {
 }
 
 #[test]
+fn closed_books_stay_as_they_are() {
+    let mut fixture = Fixture::new();
+    fixture.alloc(LIBC, 0x10, 100, 1);
+    fixture.aggregator.close(1);
+    fixture.alloc(LIBC, 0x10, 7, 1);
+    fixture.free(1, LIBC, 0x10);
+    assert_eq!(fixture.books(), (100, 1, 0, 0));
+    assert_eq!(fixture.dropped(DropReason::FreeInferred), 0);
+    assert!(fixture.aggregator.remove_process(1));
+    assert_eq!(fixture.aggregator.live_blocks(), 0);
+}
+
+#[test]
 fn events_of_a_process_that_is_not_followed_are_counted_and_change_nothing() {
     let mut fixture = Fixture::new();
     assert!(fixture.aggregator.remove_process(1));
