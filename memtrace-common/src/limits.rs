@@ -8,6 +8,11 @@ pub const PYTHON_FRAMES: usize = 192;
 /// Native frames kept of one stack. 128 return addresses are what `perf_event_max_stack` (127) made customary.
 pub const NATIVE_FRAMES: usize = 128;
 
+/// Python frames and native frames that a short stack record holds: most stacks fit, in a quarter of the room.
+pub const SHORT_PYTHON_FRAMES: usize = 48;
+/// As above.
+pub const SHORT_NATIVE_FRAMES: usize = 32;
+
 /// Processes traced at the same time. A map entry is 16 bytes and about 60 of overhead: 16,384 take 1.2 MiB.
 pub const TARGETS: u32 = 16_384;
 

@@ -3,7 +3,7 @@
 //! Order in the ring is causal: a free is written at entry, before the block can be handed out again, and an
 //! allocation at return, before any other thread can know the pointer. A realloc is both, so it is two records.
 
-use crate::limits::{NATIVE_FRAMES, PYTHON_FRAMES};
+use crate::limits::{NATIVE_FRAMES, PYTHON_FRAMES, SHORT_NATIVE_FRAMES, SHORT_PYTHON_FRAMES};
 
 /// What a record says.
 #[repr(u8)]
@@ -140,10 +140,11 @@ pub struct PythonFrame {
     pub instruction: u64,
 }
 
-/// A stack, sent when its id is first seen (and again after the kernel forgot it).
+/// A stack, sent when its id is first seen (and again after the kernel forgot it). There are two sizes, which the
+/// record's length tells apart: [`Stack`] and [`ShortStack`].
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stack {
+pub struct Stack<const PYTHON: usize = PYTHON_FRAMES, const NATIVE: usize = NATIVE_FRAMES> {
     /// Kind, thread, target.
     pub header: Header,
     /// Hash over the frames, keyed with [`crate::settings::Settings::hash_seed`]; never 0.
@@ -161,10 +162,13 @@ pub struct Stack {
     /// Zero.
     pub reserved: u16,
     /// Innermost first.
-    pub python: [PythonFrame; PYTHON_FRAMES],
+    pub python: [PythonFrame; PYTHON],
     /// Return addresses, innermost first. The first is where the allocator call returns to.
-    pub native: [u64; NATIVE_FRAMES],
+    pub native: [u64; NATIVE],
 }
+
+/// A stack of few frames.
+pub type ShortStack = Stack<SHORT_PYTHON_FRAMES, SHORT_NATIVE_FRAMES>;
 
 /// Something happened to a process.
 #[repr(C)]
@@ -187,5 +191,6 @@ const _: () = {
     assert!(size_of::<ReallocBegun>() == 24);
     assert!(size_of::<ReallocEnded>() == 56);
     assert!(size_of::<Stack>() == 40 + 16 * PYTHON_FRAMES + 8 * NATIVE_FRAMES);
+    assert!(size_of::<ShortStack>() == 40 + 16 * SHORT_PYTHON_FRAMES + 8 * SHORT_NATIVE_FRAMES);
     assert!(size_of::<Lifecycle>() == 40);
 };

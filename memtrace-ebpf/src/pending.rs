@@ -54,8 +54,20 @@ pub struct Thread {
     /// The call that is being reported. Kept here and not on the BPF stack: what is read back from a map is any
     /// number to the verifier, so it does not walk the stack walks once for each kind of call.
     pub returned: Returned,
+    /// How long the stack is that was hashed last.
+    pub lengths: StackLengths,
     /// The part of a Python frame that is being looked at; a map's memory may be indexed, BPF's stack (5.10) not.
     pub window: [u64; FrameWindow::BYTES_MAX / 8],
+}
+
+/// Frames of a stack.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct StackLengths {
+    /// Python's.
+    pub python: u32,
+    /// Native ones.
+    pub native: u32,
 }
 
 /// Where a call was entered.
@@ -104,8 +116,14 @@ const NONE: Pending = Pending {
 };
 const NOTHING: Returned =
     Returned { call: NONE, address: 0, python_frame: 0, python_end: 0, domain: 0, flags: 0, is_realloc: 0 };
-const IDLE: Thread =
-    Thread { libc: NONE, python: NONE, python_inner_block: 0, returned: NOTHING, window: [0; 12] };
+const IDLE: Thread = Thread {
+    libc: NONE,
+    python: NONE,
+    python_inner_block: 0,
+    returned: NOTHING,
+    lengths: StackLengths { python: 0, native: 0 },
+    window: [0; 12],
+};
 
 /// The current thread's entry, if it has one.
 #[inline(always)]

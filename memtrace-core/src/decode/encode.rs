@@ -5,7 +5,7 @@
 use core::mem::offset_of;
 
 use memtrace_common::StackEnd;
-use memtrace_common::limits::{NATIVE_FRAMES, PYTHON_FRAMES};
+use memtrace_common::limits::{NATIVE_FRAMES, PYTHON_FRAMES, SHORT_NATIVE_FRAMES, SHORT_PYTHON_FRAMES};
 use memtrace_common::record::{self, Header, PythonFrame, RecordKind, flags};
 
 use super::{Event, Origin, StackView};
@@ -82,13 +82,19 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
     }
 }
 
-/// The record of a stack.
+/// The record of a stack, as short as the kernel side would make it.
 #[must_use]
 pub fn encode_stack(parts: &StackParts<'_>) -> Vec<u8> {
     use record::Stack as Layout;
     let python = &parts.python[..parts.python.len().min(PYTHON_FRAMES)];
     let native = &parts.native[..parts.native.len().min(NATIVE_FRAMES)];
-    let mut out = header(RecordKind::Stack, size_of::<Layout>(), parts.target, parts.thread);
+    let is_short = python.len() <= SHORT_PYTHON_FRAMES && native.len() <= SHORT_NATIVE_FRAMES;
+    let (length_bytes, python_room) = if is_short {
+        (size_of::<record::ShortStack>(), SHORT_PYTHON_FRAMES)
+    } else {
+        (size_of::<Layout>(), PYTHON_FRAMES)
+    };
+    let mut out = header(RecordKind::Stack, length_bytes, parts.target, parts.thread);
     out.put(offset_of!(Layout, stack_id), &parts.stack_id.to_le_bytes());
     out.put(offset_of!(Layout, check), &parts.check.to_le_bytes());
     out.put(offset_of!(Layout, python_len), &(python.len() as u16).to_le_bytes());
@@ -100,8 +106,9 @@ pub fn encode_stack(parts: &StackParts<'_>) -> Vec<u8> {
         out.put(at + offset_of!(PythonFrame, code), &frame.code.to_le_bytes());
         out.put(at + offset_of!(PythonFrame, instruction), &frame.instruction.to_le_bytes());
     }
+    let natives = offset_of!(Layout, python) + python_room * size_of::<PythonFrame>();
     for (index, address) in native.iter().enumerate() {
-        out.put(offset_of!(Layout, native) + index * 8, &address.to_le_bytes());
+        out.put(natives + index * 8, &address.to_le_bytes());
     }
     out.0
 }

@@ -35,7 +35,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event<'_>, Malformed> {
         RecordKind::Freed => Event::Freed(free(&sized(kind, bytes)?)?),
         RecordKind::ReallocBegun => Event::ReallocBegun(realloc_begin(&sized(kind, bytes)?)?),
         RecordKind::ReallocEnded => Event::ReallocEnded(realloc_end(&sized(kind, bytes)?)?),
-        RecordKind::Stack => Event::Stack(stack(sized(kind, bytes)?)?),
+        RecordKind::Stack => Event::Stack(stack(bytes)?),
         RecordKind::Forked | RecordKind::Executed | RecordKind::Exited | RecordKind::Renamed => {
             lifecycle(kind, &sized(kind, bytes)?)
         }
@@ -117,29 +117,54 @@ fn realloc_end(record: &Record<'_, { size_of::<record::ReallocEnded>() }>) -> Re
     })
 }
 
-fn stack(record: Record<'_, { size_of::<record::Stack>() }>) -> Result<StackView<'_>, Malformed> {
+/// A stack record of either size: the frames come after the same head.
+fn stack(bytes: &[u8]) -> Result<StackView<'_>, Malformed> {
     use record::Stack as Layout;
-    let python_frames = record.u16(core::mem::offset_of!(Layout, python_len));
-    let native_frames = record.u16(core::mem::offset_of!(Layout, native_len));
-    if usize::from(python_frames) > limits::PYTHON_FRAMES
-        || usize::from(native_frames) > limits::NATIVE_FRAMES
-    {
+    let room = StackRoom::of(bytes.len())?;
+    let (head, frames) = bytes.split_at(STACK_HEAD_BYTES);
+    let head: Record<'_, STACK_HEAD_BYTES> = sized(RecordKind::Stack, head)?;
+    let python_frames = head.u16(core::mem::offset_of!(Layout, python_len));
+    let native_frames = head.u16(core::mem::offset_of!(Layout, native_len));
+    if usize::from(python_frames) > room.python || usize::from(native_frames) > room.native {
         return Err(Malformed::FrameCount { python_frames, native_frames });
     }
-    let stack_id = record.u64(core::mem::offset_of!(Layout, stack_id));
+    let stack_id = head.u64(core::mem::offset_of!(Layout, stack_id));
     if stack_id == 0 {
         return Err(Malformed::StackIdZero);
     }
+    let (python, native) = frames.split_at(size_of::<record::PythonFrame>() * room.python);
     Ok(StackView {
-        target: target(&record),
-        thread: thread(&record),
+        target: target(&head),
+        thread: thread(&head),
         stack_id,
-        check: record.u64(core::mem::offset_of!(Layout, check)),
-        python_end: stack_end(record.u8(core::mem::offset_of!(Layout, python_end)))?,
-        native_end: stack_end(record.u8(core::mem::offset_of!(Layout, native_end)))?,
-        python: record.part(core::mem::offset_of!(Layout, python), 16 * usize::from(python_frames)),
-        native: record.part(core::mem::offset_of!(Layout, native), 8 * usize::from(native_frames)),
+        check: head.u64(core::mem::offset_of!(Layout, check)),
+        python_end: stack_end(head.u8(core::mem::offset_of!(Layout, python_end)))?,
+        native_end: stack_end(head.u8(core::mem::offset_of!(Layout, native_end)))?,
+        python: &python[..size_of::<record::PythonFrame>() * usize::from(python_frames)],
+        native: &native[..8 * usize::from(native_frames)],
     })
+}
+
+const STACK_HEAD_BYTES: usize = core::mem::offset_of!(record::Stack, python);
+
+/// How many frames a stack record has room for.
+struct StackRoom {
+    python: usize,
+    native: usize,
+}
+
+impl StackRoom {
+    fn of(length_bytes: usize) -> Result<Self, Malformed> {
+        const FULL: usize = size_of::<record::Stack>();
+        const SHORT: usize = size_of::<record::ShortStack>();
+        match length_bytes {
+            FULL => Ok(Self { python: limits::PYTHON_FRAMES, native: limits::NATIVE_FRAMES }),
+            SHORT => Ok(Self { python: limits::SHORT_PYTHON_FRAMES, native: limits::SHORT_NATIVE_FRAMES }),
+            found_bytes => {
+                Err(Malformed::Length { kind: RecordKind::Stack, expected_bytes: FULL, found_bytes })
+            }
+        }
+    }
 }
 
 fn stack_end(end: u8) -> Result<StackEnd, Malformed> {

@@ -1,9 +1,12 @@
 //! Two hashes over the words of a stack, as they come. The id names the stack; the check tells apart two stacks
 //! that share an id. The seed is random per run, so a target cannot prepare a collision.
 
+use core::ptr::addr_of_mut;
+
 use memtrace_common::record::PythonFrame;
 
 use super::sink::Sink;
+use crate::pending::StackLengths;
 
 /// The golden ratio's and FxHash's multipliers: both odd, unrelated.
 const ID_MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -12,12 +15,16 @@ const CHECK_MULTIPLIER: u64 = 0x517c_c1b7_2722_0a95;
 pub struct Hash {
     id: u64,
     check: u64,
+    lengths: *mut StackLengths,
 }
 
 impl Hash {
+    /// Counts frames into `lengths`, which is in a map (see [`StackLengths`]) and outlives the hash.
     #[inline(always)]
-    pub fn new(seed: u64) -> Self {
-        Self { id: seed, check: seed.rotate_left(32) }
+    pub fn new(seed: u64, lengths: *mut StackLengths) -> Self {
+        // SAFETY: see above.
+        unsafe { lengths.write_volatile(StackLengths { python: 0, native: 0 }) }
+        Self { id: seed, check: seed.rotate_left(32), lengths }
     }
 
     #[inline(always)]
@@ -36,7 +43,9 @@ impl Hash {
 
 impl Sink for Hash {
     #[inline(always)]
-    fn python(&mut self, _index: usize, frame: PythonFrame) {
+    fn python(&mut self, index: usize, frame: PythonFrame) {
+        // SAFETY: see `new`.
+        unsafe { addr_of_mut!((*self.lengths).python).write_volatile(index as u32 + 1) }
         self.word(frame.code);
         self.word(frame.instruction);
     }
@@ -48,7 +57,9 @@ impl Sink for Hash {
     fn native_end(&mut self, _end: u8) {}
 
     #[inline(always)]
-    fn native(&mut self, _index: usize, address: u64) {
+    fn native(&mut self, index: usize, address: u64) {
+        // SAFETY: see `new`.
+        unsafe { addr_of_mut!((*self.lengths).native).write_volatile(index as u32 + 1) }
         self.word(address);
     }
 }

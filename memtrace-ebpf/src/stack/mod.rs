@@ -11,10 +11,13 @@ mod native;
 mod python;
 mod sink;
 
+use core::ptr::addr_of_mut;
+
 use aya_ebpf::programs::RetProbeContext;
 pub use fs_base::find_fs_base;
 use memtrace_common::{
     Counter, DropReason, StackEnd,
+    limits::{NATIVE_FRAMES, PYTHON_FRAMES, SHORT_NATIVE_FRAMES, SHORT_PYTHON_FRAMES},
     record::{RecordKind, Stack},
     settings::PythonTarget,
 };
@@ -48,7 +51,8 @@ fn try_capture(ctx: &RetProbeContext, thread: &mut Thread) -> Option<u64> {
     let registers = native::Registers::of(ctx);
 
     let epoch = (u64::from(target) << 32) | u64::from(thread.returned.call.execs);
-    let mut hash = Hash::new(settings.hash_seed ^ epoch.wrapping_add(generation << 48));
+    let seed = settings.hash_seed ^ epoch.wrapping_add(generation << 48);
+    let mut hash = Hash::new(seed, addr_of_mut!(thread.lengths));
     walk(python, &registers, thread, &mut hash);
     let (id, check) = hash.finish();
 
@@ -62,17 +66,42 @@ fn try_capture(ctx: &RetProbeContext, thread: &mut Thread) -> Option<u64> {
         }
         None => id,
     };
-    let Some(mut entry) = EVENTS.reserve::<Stack>(0) else {
-        lose(DropReason::StackRingFull);
-        return None;
-    };
-    let header = emit::header(RecordKind::Stack, 0, 0, target);
-    let mut frames = Frames::new(entry.as_mut_ptr(), header, stack_id, check);
-    walk(python, &registers, thread, &mut frames);
-    emit::submit(entry);
+    let named = Named { target, stack_id, check };
+    let is_short = thread.lengths.python <= SHORT_PYTHON_FRAMES as u32
+        && thread.lengths.native <= SHORT_NATIVE_FRAMES as u32;
+    if is_short {
+        send::<SHORT_PYTHON_FRAMES, SHORT_NATIVE_FRAMES>(python, &registers, thread, named)?;
+    } else {
+        send::<PYTHON_FRAMES, NATIVE_FRAMES>(python, &registers, thread, named)?;
+    }
     // LRU: the insertion makes room for itself.
     let _ = SEEN.insert(&stack_id, &check, 0);
     Some(stack_id)
+}
+
+/// Whose stack it is, and what it goes by.
+struct Named {
+    target: u32,
+    stack_id: u64,
+    check: u64,
+}
+
+#[inline(always)]
+fn send<const PYTHON: usize, const NATIVE: usize>(
+    python: Option<&PythonTarget>,
+    registers: &native::Registers,
+    thread: &mut Thread,
+    named: Named,
+) -> Option<()> {
+    let Some(mut entry) = EVENTS.reserve::<Stack<PYTHON, NATIVE>>(0) else {
+        lose(DropReason::StackRingFull);
+        return None;
+    };
+    let header = emit::header(RecordKind::Stack, 0, 0, named.target);
+    let mut frames = Frames::new(entry.as_mut_ptr(), header, named.stack_id, named.check);
+    walk(python, registers, thread, &mut frames);
+    emit::submit(entry);
+    Some(())
 }
 
 #[inline(always)]

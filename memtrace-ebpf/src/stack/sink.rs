@@ -2,10 +2,7 @@
 
 use core::ptr::addr_of_mut;
 
-use memtrace_common::{
-    limits::{NATIVE_FRAMES, PYTHON_FRAMES},
-    record::{Header, PythonFrame, Stack},
-};
+use memtrace_common::record::{Header, PythonFrame, Stack};
 
 /// Takes frames, innermost first, and why there are no more.
 pub trait Sink {
@@ -21,16 +18,16 @@ pub trait Sink {
 
 /// A record in the ring, written in place: lengths and ends too, at once. Kept on the BPF stack until the walk is
 /// over, they would differ for each way out of a loop, and the verifier would walk all that follows once for each.
-pub struct Frames {
-    record: *mut Stack,
+pub struct Frames<const PYTHON: usize, const NATIVE: usize> {
+    record: *mut Stack<PYTHON, NATIVE>,
 }
 
-impl Frames {
-    /// `record` is reserved ring memory: valid for writes of a whole `Stack`, seen by nobody until submitted.
+impl<const PYTHON: usize, const NATIVE: usize> Frames<PYTHON, NATIVE> {
+    /// `record` is reserved ring memory: valid for writes of a whole record, seen by nobody until submitted.
     /// Frames beyond the lengths keep what the ring held before: records of this same run, which only the daemon
     /// reads.
     #[inline(always)]
-    pub fn new(record: *mut Stack, header: Header, stack_id: u64, check: u64) -> Self {
+    pub fn new(record: *mut Stack<PYTHON, NATIVE>, header: Header, stack_id: u64, check: u64) -> Self {
         // SAFETY: see above.
         unsafe {
             addr_of_mut!((*record).header).write(header);
@@ -44,12 +41,12 @@ impl Frames {
     }
 }
 
-impl Sink for Frames {
+impl<const PYTHON: usize, const NATIVE: usize> Sink for Frames<PYTHON, NATIVE> {
     #[inline(always)]
     fn python(&mut self, index: usize, frame: PythonFrame) {
         // For the verifier: the walk's own bound does not survive the optimiser.
         let index = core::hint::black_box(index);
-        if index >= PYTHON_FRAMES {
+        if index >= PYTHON {
             return;
         }
         // SAFETY: see `new`; the index is within the array.
@@ -68,7 +65,7 @@ impl Sink for Frames {
     #[inline(always)]
     fn native(&mut self, index: usize, address: u64) {
         let index = core::hint::black_box(index);
-        if index >= NATIVE_FRAMES {
+        if index >= NATIVE {
             return;
         }
         // SAFETY: see `new`; the index is within the array.

@@ -1,5 +1,5 @@
 use memtrace_common::StackEnd;
-use memtrace_common::record::Stack;
+use memtrace_common::record::ShortStack;
 
 use super::*;
 use crate::attribute::CodeRange;
@@ -36,7 +36,7 @@ fn attributed(native: &[u64], native_end: StackEnd) -> Attributed {
         native,
         native_end,
     });
-    assert_eq!(bytes.len(), size_of::<Stack>());
+    assert_eq!(bytes.len(), size_of::<ShortStack>());
     let Ok(Event::Stack(view)) = decode(&bytes) else { panic!("not a stack") };
     attribute(&view, &space(), None, &Nothing, &mut FunctionNames::default(), false)
 }
