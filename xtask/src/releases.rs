@@ -19,6 +19,7 @@ struct Release {
     name: &'static str,
     /// What is in it that this machine's own release may not have.
     what: &'static str,
+    /// libgcc-s1 is what the C library loads to end a thread.
     packages: &'static [&'static str],
 }
 
@@ -31,6 +32,7 @@ const RELEASES: [Release; 3] = [
             "libcrypt1",
             "libexpat1",
             "libffi7",
+            "libgcc-s1",
             "libpython3.9-minimal",
             "libpython3.9-stdlib",
             "python3.9-minimal",
@@ -44,6 +46,7 @@ const RELEASES: [Release; 3] = [
             "libc6",
             "libexpat1",
             "libffi8",
+            "libgcc-s1",
             "libpython3.13-minimal",
             "libpython3.13-stdlib",
             "python3.13-minimal",
@@ -57,6 +60,7 @@ const RELEASES: [Release; 3] = [
             "libc6",
             "libexpat1",
             "libffi8",
+            "libgcc-s1",
             "libpython3.14-minimal",
             "libpython3.14-stdlib",
             "libzstd1",
