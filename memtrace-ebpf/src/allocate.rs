@@ -30,10 +30,10 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
     let arguments = Arguments::of(ctx, call)?;
     // SAFETY: `regs` points to the registers at the probe for as long as the program runs.
     let registers = unsafe { &*ctx.regs };
-    let entry = Entry { stack_pointer: registers.rsp, instruction: registers.rip, call };
+    let entry = Entry { stack_pointer: registers.rsp, instruction: registers.rip };
 
     if !call.has_result() {
-        return free(entry, target, arguments.pointer);
+        return free(call, entry, target, arguments.pointer);
     }
     if arguments.is_left_to_libc(call) {
         return None;
@@ -64,17 +64,17 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
 }
 
 #[inline(always)]
-fn free(entry: Entry, target: u32, address: u64) -> Option<()> {
+fn free(call: Call, entry: Entry, target: u32, address: u64) -> Option<()> {
     if address == 0 {
         return None;
     }
     // A free inside an allocator call is part of that call: musl's realloc frees the old block.
     if let Some(thread) = pending::current()
-        && slot(thread, entry.call).encloses(entry)
+        && slot(thread, call).encloses(entry)
     {
         return None;
     }
-    emit::address(RecordKind::Freed, entry.call.domain(), target, address);
+    emit::address(RecordKind::Freed, call.domain(), target, address);
     Some(())
 }
 

@@ -9,7 +9,7 @@
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use memtrace_common::{
-    Call, Domain, DropReason,
+    Domain, DropReason,
     limits::{NESTED_CALLER_BYTES, NESTED_STACK_BYTES},
     settings::FrameWindow,
 };
@@ -33,7 +33,7 @@ pub struct Pending {
     pub target: u32,
     /// How often the process has replaced its image.
     pub execs: u32,
-    /// A [`Call`].
+    /// A [`memtrace_common::Call`].
     pub call: u16,
     /// Entries taken for nested since this one.
     pub nested: u16,
@@ -65,8 +65,6 @@ pub struct Entry {
     pub stack_pointer: u64,
     /// The address of the probe.
     pub instruction: u64,
-    /// The call's shape.
-    pub call: Call,
 }
 
 /// A call that has returned, and what it came to.
@@ -148,11 +146,11 @@ impl Pending {
     /// used anew and the word is something else, but can survive in a frame's unused part; so the caller must be of
     /// the allocator too. Where both hold by chance (a static program), the number of supposedly nested calls ends it.
     #[inline(always)]
-    pub fn encloses(&mut self, Entry { stack_pointer, instruction, call }: Entry) -> bool {
+    pub fn encloses(&mut self, Entry { stack_pointer, instruction }: Entry) -> bool {
         if self.call == 0 {
             return false;
         }
-        if self.holds(stack_pointer, instruction, call) {
+        if self.holds(stack_pointer, instruction) {
             self.nested += 1;
             return true;
         }
@@ -162,17 +160,18 @@ impl Pending {
     }
 
     #[inline(always)]
-    fn holds(&self, stack_pointer: u64, instruction: u64, call: Call) -> bool {
-        if stack_pointer == self.stack_pointer {
-            // A tail call (reallocarray jumps to realloc), unless it is the same function again.
-            return call as u16 != self.call;
-        }
-        stack_pointer < self.stack_pointer
+    fn holds(&self, stack_pointer: u64, instruction: u64) -> bool {
+        let is_stack_of_this_call = stack_pointer <= self.stack_pointer
             && self.stack_pointer - stack_pointer <= NESTED_STACK_BYTES
             && self.nested < NESTED_MAX
-            && user_memory::read::<u64>(self.stack_pointer).is_some_and(is_trampoline)
-            && user_memory::read::<u64>(stack_pointer)
-                .is_some_and(|caller| caller.abs_diff(instruction) <= NESTED_CALLER_BYTES)
+            && user_memory::read::<u64>(self.stack_pointer).is_some_and(is_trampoline);
+        if !is_stack_of_this_call || stack_pointer == self.stack_pointer {
+            // A tail call finds the return address that was hijacked for its caller: reallocarray jumps to realloc,
+            // glibc 2.31's first malloc through a hook to itself. A call that is no tail call has just pushed its own.
+            return is_stack_of_this_call;
+        }
+        user_memory::read::<u64>(stack_pointer)
+            .is_some_and(|caller| caller.abs_diff(instruction) <= NESTED_CALLER_BYTES)
     }
 
     /// Takes the call out if it is the one that returns with this stack pointer.

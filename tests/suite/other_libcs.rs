@@ -111,7 +111,7 @@ fn start_by_loader(root: &Path, program_and_argument: &[&str; 2]) -> (TempDir, T
         fs::copy(libraries.join(from), directory.path().join(to)).expect("the release has it");
     }
     let [program, argument] = program_and_argument;
-    let program = compile::program(program);
+    let program = compile::program_of_release(root, program);
     let arguments = [
         OsStr::new("--library-path"),
         directory.path().as_os_str(),

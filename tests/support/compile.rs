@@ -32,6 +32,16 @@ pub(crate) fn static_program(name: &str, is_stripped: bool) -> PathBuf {
     }
 }
 
+/// The executable of `programs/c/NAME.c`, linked with the C library of another release's root directory: programs
+/// that are linked with a newer one ask for what an older one lacks.
+pub(crate) fn program_of_release(root: &Path, name: &str) -> PathBuf {
+    let release = root.file_name().expect("a release has a name").to_string_lossy();
+    let libraries = ["libc.so.6", "libpthread.so.0"].map(|file| root.join("lib/x86_64-linux-gnu").join(file));
+    let [libc, libpthread] = libraries.each_ref().map(|path| path.to_str().expect("cargo's paths are UTF-8"));
+    let flags = ["-nodefaultlibs", "-Wl,--allow-shlib-undefined", "-Wl,--no-as-needed", libpthread, libc];
+    once(name, &format!("{name}.{release}"), &flags)
+}
+
 /// The executable of `programs/c/NAME.c` on musl, the other C library.
 pub(crate) fn musl_program(name: &str, is_static: bool) -> PathBuf {
     let (output, flags): (_, &[&str]) =
@@ -61,8 +71,8 @@ fn compile(compiler: &str, name: &str, output: &str, flags: &[&str]) -> PathBuf 
     let unfinished = directory().join(format!("{output}.{}", process::id()));
     let compiled = Command::new(compiler)
         .args(FLAGS)
-        .args(flags)
         .arg(source::path(&format!("c/{name}.c")))
+        .args(flags)
         .arg("-o")
         .arg(&unfinished)
         .output()

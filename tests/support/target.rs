@@ -55,7 +55,7 @@ impl Target {
         let comm = comm::unique(name);
         let home = tempfile::tempdir_in(root.join("run")).expect("the release's directory is writable");
         let executable = home.path().join(&comm);
-        fs::copy(compile::program(name), &executable).expect("there is room for a copy");
+        fs::copy(compile::program_of_release(root, name), &executable).expect("there is room for a copy");
         let mut command = releases::command(&executable);
         command.args(arguments);
         Self::spawn(command, executable, home, comm).expect_ready()

@@ -176,14 +176,17 @@ impl Kernel {
         self.load_single_programs()
     }
 
-    fn load_single_programs(&mut self) -> Result<(), LoadError> {
+    /// Those for one event a probe; those that are loaded already stay so.
+    pub(super) fn load_single_programs(&mut self) -> Result<(), LoadError> {
         for (name, program) in self.ebpf.programs_mut() {
             let is_probe = name == "leave" || (name.starts_with("enter_") && name != "enter_any");
             if !is_probe {
                 continue;
             }
             let program: &mut UProbe = program.try_into().map_err(|_| LoadError::Incomplete("uprobes"))?;
-            program.load().map_err(|error| LoadError::from_kernel(&error))?;
+            if program.fd().is_err() {
+                program.load().map_err(|error| LoadError::from_kernel(&error))?;
+            }
         }
         Ok(())
     }
