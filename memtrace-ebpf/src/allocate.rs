@@ -11,7 +11,7 @@ use crate::{
     call_arguments::Arguments,
     emit,
     maps::{TARGETS, count},
-    pending::{self, Entry, Pending, Thread},
+    pending::{self, Entry, FRAME_WORDS_MAX, Pending, Thread},
 };
 
 /// Handles the entry of `call`.
@@ -30,7 +30,8 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
     let arguments = Arguments::of(ctx, call)?;
     // SAFETY: `regs` points to the registers at the probe for as long as the program runs.
     let registers = unsafe { &*ctx.regs };
-    let entry = Entry { stack_pointer: registers.rsp, instruction: registers.rip };
+    let frame_words = if call.has_result() { 1 } else { FRAME_WORDS_MAX };
+    let entry = Entry { stack_pointer: registers.rsp, instruction: registers.rip, frame_words };
 
     if !call.has_result() {
         return free(call, entry, target, arguments.pointer);
