@@ -159,19 +159,19 @@ impl Kernel {
     }
 
     fn load_probe_programs(&mut self, backend: Backend) -> Result<(), LoadError> {
-        if backend != Backend::Single {
-            match MultiPrograms::load(&self.ebpf, OBJECT) {
-                Ok(multi) => {
-                    self.multi = Some(multi);
-                    return Ok(());
-                }
-                Err(error) if backend == Backend::Multi => {
-                    return Err(LoadError::Unsupported(error.to_string()));
-                }
-                Err(error) => self.without_multi = Some(error.to_string()),
-            }
-        } else {
+        if backend == Backend::Single {
             self.without_multi = Some("it was asked for".to_owned());
+            return self.load_single_programs();
+        }
+        match MultiPrograms::load(&self.ebpf, OBJECT) {
+            Ok(multi) => {
+                self.multi = Some(multi);
+                return Ok(());
+            }
+            Err(error) if backend == Backend::Multi => {
+                return Err(LoadError::Unsupported(error.to_string()));
+            }
+            Err(error) => self.without_multi = Some(error.to_string()),
         }
         self.load_single_programs()
     }
