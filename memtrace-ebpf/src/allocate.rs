@@ -11,7 +11,7 @@ use crate::{
     call_arguments::Arguments,
     emit,
     maps::{TARGETS, count},
-    pending::{self, Entry, Pending, Thread},
+    pending::{self, Entry, FRAME_WORDS_MAX, Pending, Thread},
 };
 
 /// Handles the entry of `call`.
@@ -30,10 +30,11 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
     let arguments = Arguments::of(ctx, call)?;
     // SAFETY: `regs` points to the registers at the probe for as long as the program runs.
     let registers = unsafe { &*ctx.regs };
-    let entry = Entry { stack_pointer: registers.rsp, instruction: registers.rip, call };
+    let frame_words = if call.has_result() { 1 } else { FRAME_WORDS_MAX };
+    let entry = Entry { stack_pointer: registers.rsp, instruction: registers.rip, frame_words };
 
     if !call.has_result() {
-        return free(entry, target, arguments.pointer);
+        return free(call, entry, target, arguments.pointer);
     }
     if arguments.is_left_to_libc(call) {
         return None;
@@ -64,17 +65,17 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
 }
 
 #[inline(always)]
-fn free(entry: Entry, target: u32, address: u64) -> Option<()> {
+fn free(call: Call, entry: Entry, target: u32, address: u64) -> Option<()> {
     if address == 0 {
         return None;
     }
     // A free inside an allocator call is part of that call: musl's realloc frees the old block.
     if let Some(thread) = pending::current()
-        && slot(thread, entry.call).encloses(entry)
+        && slot(thread, call).encloses(entry)
     {
         return None;
     }
-    emit::address(RecordKind::Freed, entry.call.domain(), target, address);
+    emit::address(RecordKind::Freed, call.domain(), target, address);
     Some(())
 }
 

@@ -9,7 +9,7 @@
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use memtrace_common::{
-    Call, Domain, DropReason,
+    Domain, DropReason,
     limits::{NESTED_CALLER_BYTES, NESTED_STACK_BYTES},
     settings::FrameWindow,
 };
@@ -33,7 +33,7 @@ pub struct Pending {
     pub target: u32,
     /// How often the process has replaced its image.
     pub execs: u32,
-    /// A [`Call`].
+    /// A [`memtrace_common::Call`].
     pub call: u16,
     /// Entries taken for nested since this one.
     pub nested: u16,
@@ -77,8 +77,9 @@ pub struct Entry {
     pub stack_pointer: u64,
     /// The address of the probe.
     pub instruction: u64,
-    /// The call's shape.
-    pub call: Call,
+    /// The return address is among this many words from the stack pointer on. One where the call is waited for; the
+    /// probe of a free can be behind the setting up of its frame.
+    pub frame_words: u64,
 }
 
 /// A call that has returned, and what it came to.
@@ -103,6 +104,9 @@ pub struct Returned {
 
 /// Nested entries after which the outer call is taken for abandoned. glibc and musl nest once or twice.
 const NESTED_MAX: u16 = 64;
+
+/// Most words of a frame that a return address is looked for in: glibc 2.31's free has three of its own.
+pub const FRAME_WORDS_MAX: u64 = 8;
 
 const NONE: Pending = Pending {
     stack_pointer: 0,
@@ -166,11 +170,11 @@ impl Pending {
     /// used anew and the word is something else, but can survive in a frame's unused part; so the caller must be of
     /// the allocator too. Where both hold by chance (a static program), the number of supposedly nested calls ends it.
     #[inline(always)]
-    pub fn encloses(&mut self, Entry { stack_pointer, instruction, call }: Entry) -> bool {
+    pub fn encloses(&mut self, entry: Entry) -> bool {
         if self.call == 0 {
             return false;
         }
-        if self.holds(stack_pointer, instruction, call) {
+        if self.holds(entry) {
             self.nested += 1;
             return true;
         }
@@ -180,17 +184,33 @@ impl Pending {
     }
 
     #[inline(always)]
-    fn holds(&self, stack_pointer: u64, instruction: u64, call: Call) -> bool {
-        if stack_pointer == self.stack_pointer {
-            // A tail call (reallocarray jumps to realloc), unless it is the same function again.
-            return call as u16 != self.call;
-        }
-        stack_pointer < self.stack_pointer
-            && self.stack_pointer - stack_pointer <= NESTED_STACK_BYTES
+    fn holds(&self, entry: Entry) -> bool {
+        entry.stack_pointer <= self.stack_pointer
+            && self.stack_pointer - entry.stack_pointer <= NESTED_STACK_BYTES
             && self.nested < NESTED_MAX
             && user_memory::read::<u64>(self.stack_pointer).is_some_and(is_trampoline)
-            && user_memory::read::<u64>(stack_pointer)
-                .is_some_and(|caller| caller.abs_diff(instruction) <= NESTED_CALLER_BYTES)
+            && self.has_called(entry)
+    }
+
+    /// True when the return address of this entry is in the allocator. A tail call finds the one that was hijacked for
+    /// its caller: reallocarray jumps to realloc, glibc 2.31's first malloc through a hook to itself. A call that is no
+    /// tail call has just pushed its own.
+    #[inline(always)]
+    fn has_called(&self, Entry { stack_pointer, instruction, frame_words }: Entry) -> bool {
+        for word in 0..FRAME_WORDS_MAX {
+            let address = stack_pointer + word * 8;
+            if word >= frame_words || address > self.stack_pointer {
+                return false;
+            }
+            if address == self.stack_pointer {
+                return true;
+            }
+            let caller = user_memory::read::<u64>(address);
+            if caller.is_some_and(|caller| caller.abs_diff(instruction) <= NESTED_CALLER_BYTES) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Takes the call out if it is the one that returns with this stack pointer.

@@ -2,10 +2,13 @@
 
 mod accuracy;
 mod cli;
+mod containers;
+mod filters;
 mod http;
 mod lifecycle;
 mod lost_returns;
 mod odd_targets;
+mod other_libcs;
 mod programs;
 mod python;
 mod python_lines;
@@ -14,4 +17,5 @@ mod python_version;
 mod refusals;
 mod semantics;
 mod short_lives;
+mod threads;
 mod traces_left;

@@ -2,7 +2,7 @@
 //! this machine.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use memtrace_core::attribute::python::lines::{LineFormat, LineTable};
 use serde_json::Value;
@@ -38,7 +38,8 @@ fn every_code_unit_of_the_standard_library_has_the_line_that_cpython_gives_it() 
 }
 
 fn compare(interpreter: &Interpreter) -> Totals {
-    let mut child = Command::new(&interpreter.path)
+    let mut child = interpreter
+        .command()
         .args(["-I", "-W", "ignore", "-c", PROGRAM])
         .stdout(Stdio::piped())
         .spawn()

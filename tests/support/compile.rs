@@ -32,31 +32,54 @@ pub(crate) fn static_program(name: &str, is_stripped: bool) -> PathBuf {
     }
 }
 
+/// The executable of `programs/c/NAME.c`, linked with the C library of another release's root directory: programs
+/// that are linked with a newer one ask for what an older one lacks.
+pub(crate) fn program_of_release(root: &Path, name: &str) -> PathBuf {
+    let release = root.file_name().expect("a release has a name").to_string_lossy();
+    let libraries = ["libc.so.6", "libpthread.so.0"].map(|file| root.join("lib/x86_64-linux-gnu").join(file));
+    let [libc, libpthread] = libraries.each_ref().map(|path| path.to_str().expect("cargo's paths are UTF-8"));
+    let flags = ["-nodefaultlibs", "-Wl,--allow-shlib-undefined", "-Wl,--no-as-needed", libpthread, libc];
+    once(name, &format!("{name}.{release}"), &flags)
+}
+
+/// The executable of `programs/c/NAME.c` on musl, the other C library.
+pub(crate) fn musl_program(name: &str, is_static: bool) -> PathBuf {
+    let (output, flags): (_, &[&str]) =
+        if is_static { (format!("{name}.musl-static"), &["-static"]) } else { (format!("{name}.musl"), &[]) };
+    once_by("musl-gcc", name, &output, flags)
+}
+
 /// The shared library of `programs/c/NAME.c`.
 pub(crate) fn library(name: &str) -> PathBuf {
     once(name, &format!("{name}.so"), &["-shared", "-fPIC"])
 }
 
 fn once(name: &str, output: &str, flags: &[&str]) -> PathBuf {
+    once_by("cc", name, output, flags)
+}
+
+fn once_by(compiler: &str, name: &str, output: &str, flags: &[&str]) -> PathBuf {
     static DONE: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
     let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
     let done = done.get_or_insert_with(HashMap::new);
-    done.entry(output.to_owned()).or_insert_with(|| compile(name, output, flags)).clone()
+    done.entry(output.to_owned()).or_insert_with(|| compile(compiler, name, output, flags)).clone()
 }
 
 /// Under another name first: another run may be executing the old file.
-fn compile(name: &str, output: &str, flags: &[&str]) -> PathBuf {
+fn compile(compiler: &str, name: &str, output: &str, flags: &[&str]) -> PathBuf {
     let path = directory().join(output);
     let unfinished = directory().join(format!("{output}.{}", process::id()));
-    let compiled = Command::new("cc")
+    let compiled = Command::new(compiler)
         .args(FLAGS)
-        .args(flags)
         .arg(source::path(&format!("c/{name}.c")))
+        .args(flags)
         .arg("-o")
         .arg(&unfinished)
         .output()
-        .expect("`cc` is installed (Debian: apt install gcc libc6-dev)");
-    assert!(compiled.status.success(), "cc {name}.c: {}", String::from_utf8_lossy(&compiled.stderr));
+        .unwrap_or_else(|error| {
+            panic!("{compiler}: {error} (Debian: apt install gcc libc6-dev musl-tools)");
+        });
+    assert!(compiled.status.success(), "{compiler} {name}.c: {}", String::from_utf8_lossy(&compiled.stderr));
     fs::rename(&unfinished, &path).expect("a file can be renamed in its directory");
     path
 }

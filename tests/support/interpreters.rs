@@ -1,7 +1,7 @@
 //! The CPython interpreters of this machine.
 //!
-//! Looked for in `/usr/bin`, in pyenv's versions (`$PYENV_ROOT`, else `~/.pyenv`), and at the colon-separated paths of
-//! `MEMTRACE_PYTHONS`. Only builds that memtrace supports are listed.
+//! Looked for in `/usr/bin`, in pyenv's versions (`$PYENV_ROOT`, else `~/.pyenv`), in the root directories of other
+//! Debian releases, and at the colon-separated paths of `MEMTRACE_PYTHONS`. Only builds that memtrace supports are listed.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -11,11 +11,20 @@ use std::process::Command;
 
 use memtrace_core::attribute::python::PythonVersion;
 
+use super::releases;
+
 /// An interpreter that can be run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Interpreter {
     pub(crate) path: PathBuf,
     pub(crate) version: PythonVersion,
+}
+
+impl Interpreter {
+    /// Runs it, in its own root directory if it has one.
+    pub(crate) fn command(&self) -> Command {
+        releases::command(&self.path)
+    }
 }
 
 /// Every supported interpreter, in the order of the places.
@@ -24,6 +33,9 @@ pub(crate) fn found() -> Vec<Interpreter> {
     let mut paths = numbered_in(Path::new("/usr/bin"));
     for version in entries(&pyenv_root().join("versions")) {
         paths.extend(numbered_in(&version.join("bin")));
+    }
+    for root in releases::roots() {
+        paths.extend(numbered_in(&root.join("usr/bin")));
     }
     paths.extend(env::var_os("MEMTRACE_PYTHONS").iter().flat_map(env::split_paths));
     paths.retain(|path| path.canonicalize().is_ok_and(|file| seen.insert(file)));
@@ -67,7 +79,7 @@ fn ask_version(path: &Path) -> Option<PythonVersion> {
     let script = "import sys, sysconfig\n\
                   special = sysconfig.get_config_var('Py_GIL_DISABLED') or sysconfig.get_config_var('Py_DEBUG')\n\
                   print('special' if special else '%d %d' % sys.version_info[:2])";
-    let output = Command::new(path).args(["-I", "-c", script]).output().ok()?;
+    let output = releases::command(path).args(["-I", "-c", script]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let (major, minor) = text.trim().split_once(' ')?;
     PythonVersion::new(major.parse().ok()?, minor.parse().ok()?).ok()

@@ -1,7 +1,7 @@
 //! A Python program of known truth, run by one of the interpreters.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
 use memtrace_core::attribute::python::{PythonRuntime, inspect};
 
@@ -16,7 +16,8 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(interpreter: &Interpreter, source: &str) -> Self {
-        let mut child = Command::new(&interpreter.path)
+        let mut child = interpreter
+            .command()
             .args(["-I", "-c", source])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

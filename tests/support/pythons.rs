@@ -1,11 +1,10 @@
 //! The Python interpreters of this machine.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde::Deserialize;
 
-use super::interpreters;
+use super::{interpreters, releases};
 
 /// What an interpreter says of itself.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,7 +37,7 @@ pub(crate) fn all() -> Vec<Python> {
 
 /// None for versions that memtrace does not know.
 fn ask(path: &Path) -> Option<Python> {
-    let output = Command::new(path).args(["-c", QUESTION]).output().ok()?;
+    let output = releases::command(path).args(["-c", QUESTION]).output().ok()?;
     let mut python: Python = serde_json::from_slice(&output.stdout).ok()?;
     path.clone_into(&mut python.path);
     // Distributions build with `make profile-opt`, of which `sysconfig` says nothing.

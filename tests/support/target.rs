@@ -1,6 +1,7 @@
 //! A program of known truth: started under a name of its own, commanded line by line, gone with its test.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::poll::{self, PATIENCE};
-use super::{comm, compile, source};
+use super::{comm, compile, releases, source};
 
 /// A running program. It is killed, by its own handle, when dropped.
 pub(crate) struct Target {
     child: Child,
+    pid: u32,
     stdin: ChildStdin,
     answers: Receiver<String>,
     executable: PathBuf,
@@ -48,9 +50,33 @@ impl Target {
         Self::start(executable, comm::unique("odd"), |command| command.args(arguments))
     }
 
+    /// A program of `programs/c` in the root directory of another release.
+    pub(crate) fn c_in_root(root: &Path, name: &str, arguments: &[&str]) -> Self {
+        let comm = comm::unique(name);
+        let home = tempfile::tempdir_in(root.join("run")).expect("the release's directory is writable");
+        let executable = home.path().join(&comm);
+        fs::copy(compile::program_of_release(root, name), &executable).expect("there is room for a copy");
+        let mut command = releases::command(&executable);
+        command.args(arguments);
+        Self::spawn(command, executable, home, comm).expect_ready()
+    }
+
+    /// A program that `command` runs in a container; `comm` is its file's name there.
+    pub(crate) fn contained(comm: String, command: Command) -> Self {
+        let home = tempfile::tempdir_in(compile::directory()).expect("cargo's directory is writable");
+        let mut program = Self::spawn(command, PathBuf::new(), home, comm);
+        let pid = program.answer()["contained"].as_u64().expect("the container says its process");
+        program.pid = u32::try_from(pid).expect("a process id");
+        program.expect_ready()
+    }
+
     /// `programs/python/NAME.py` under this interpreter.
     pub(crate) fn python(interpreter: &Path, name: &str) -> Self {
-        let script = source::path(&format!("python/{name}.py"));
+        let file = format!("{name}.py");
+        let script = match releases::split(interpreter) {
+            Some((root, _)) => releases::python_programs(&root).join(file),
+            None => source::path("python").join(file),
+        };
         Self::start(interpreter, comm::unique(name), |command| {
             command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script)
         })
@@ -62,11 +88,20 @@ impl Target {
         comm: String,
         prepare: impl for<'a> FnOnce(&'a mut Command) -> &'a mut Command,
     ) -> Self {
-        let home = tempfile::tempdir_in(compile::directory()).expect("cargo's directory is writable");
+        let (directory, target) = match releases::split(executable) {
+            Some((root, inside)) => (root.join("run"), inside),
+            None => (compile::directory(), executable.to_owned()),
+        };
+        let home = tempfile::tempdir_in(directory).expect("cargo's directory is writable");
         let link = home.path().join(&comm);
-        symlink(executable, &link).expect("a new directory takes a link");
-        let mut command = Command::new(link);
-        prepare(&mut command).stdin(Stdio::piped()).stdout(Stdio::piped());
+        symlink(target, &link).expect("a new directory takes a link");
+        let mut command = releases::command(&link);
+        prepare(&mut command);
+        Self::spawn(command, executable.to_owned(), home, comm).expect_ready()
+    }
+
+    fn spawn(mut command: Command, executable: PathBuf, home: TempDir, comm: String) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let stdin = child.stdin.take().expect("stdin is a pipe");
         let stdout = child.stdout.take().expect("stdout is a pipe");
@@ -78,14 +113,17 @@ impl Target {
                 }
             }
         });
-        let program = Self { child, stdin, answers, executable: executable.to_owned(), home, comm };
-        let ready = program.answer();
-        assert_eq!(ready["ready"], program.pid(), "the program is the process that was started");
-        program
+        Self { pid: child.id(), child, stdin, answers, executable, home, comm }
+    }
+
+    fn expect_ready(self) -> Self {
+        let ready = self.answer();
+        assert_eq!(ready["ready"], own_pid(self.pid), "the program is the process that was started");
+        self
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
     pub(crate) fn comm(&self) -> &str {
@@ -147,6 +185,13 @@ impl Target {
             .unwrap_or_else(|error| panic!("the program {} does not answer: {error}", self.comm));
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in the answer {line:?}"))
     }
+}
+
+/// The number by which a process knows itself, in its own pid namespace.
+fn own_pid(pid: u32) -> u32 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).expect("status has NSpid");
+    numbers.split_whitespace().last().and_then(|number| number.parse().ok()).expect("numbers")
 }
 
 impl Drop for Target {

@@ -7,9 +7,11 @@
 mod bench;
 mod bpf;
 mod command;
+mod debian;
 mod licences;
 mod lint;
 mod packages;
+mod releases;
 mod run;
 mod testing;
 mod tidy;
@@ -55,6 +57,8 @@ enum Chore {
     Lint,
     /// The part of `lint` that needs no compiler: layers, file lengths, stubs
     Tidy,
+    /// Fetch the C library and the Python of other Debian releases into the target directory, for the tests
+    Releases,
     /// Boot Debian's kernels in qemu and run memtrace against programs of known truth in each
     Vm {
         /// Kernel versions out of 5.10, 6.1, 6.12 and 7; none means all of them
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
         Chore::Test { test_arguments } => testing::test(&workspace, &test_arguments),
         Chore::Lint => lint::lint(&workspace),
         Chore::Tidy => tidy::tidy(&workspace),
+        Chore::Releases => releases::fetch(&workspace),
         Chore::Vm { versions } => vm::vm(&workspace, &versions),
         Chore::Bench { names, minutes } => bench::bench(&workspace, &bench::Plan { names, minutes }),
     });

@@ -65,15 +65,15 @@ fn apt_get_install(packages: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// Fetches a package without installing it, and unpacks it at `directory`: for tools whose package would start a
-/// service. `apt_options` choose another apt configuration than the machine's own.
-pub(crate) fn unpack(package: &str, directory: &Path, apt_options: &[String]) -> Result<()> {
+/// Fetches packages without installing them, and unpacks them at `directory`: for tools whose package would start a
+/// service, and for what must not replace this machine's own. `apt_options` choose another apt configuration.
+pub(crate) fn unpack(packages: &[&str], directory: &Path, apt_options: &[String]) -> Result<()> {
     std::fs::create_dir_all(directory)?;
     let mut download = Command::new("apt-get");
     // apt's own user may not write into a checkout.
-    download.args(["-oAPT::Sandbox::User=root", "-q"]).args(apt_options).args(["download", package]);
+    download.args(["-oAPT::Sandbox::User=root", "-q"]).args(apt_options).arg("download").args(packages);
     download.current_dir(directory);
-    command::run(&format!("fetching {package}"), &mut download)?;
+    command::run(&format!("fetching {}", packages.join(", ")), &mut download)?;
     for entry in std::fs::read_dir(directory)? {
         let archive = entry?.path();
         if archive.extension().is_some_and(|extension| extension == "deb") {

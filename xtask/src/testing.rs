@@ -15,9 +15,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::command::{self, CannotRunHere, find_program};
 use crate::packages::{self, Need};
+use crate::releases;
 use crate::workspace::Workspace;
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     Need {
         package: "gcc",
         what_for: "to build C programs of known truth",
@@ -27,6 +28,11 @@ const NEEDS: [Need; 4] = [
         package: "libc6-dev",
         what_for: "to build C programs of known truth",
         present: || Path::new("/usr/include/stdlib.h").exists(),
+    },
+    Need {
+        package: "musl-tools",
+        what_for: "to build the same programs on musl, the other C library",
+        present: || find_program("musl-gcc").is_some(),
     },
     Need { package: "python3", what_for: "to be traced", present: || Path::new("/usr/bin/python3").exists() },
     Need {
@@ -43,6 +49,7 @@ pub(crate) fn test(workspace: &Workspace, test_arguments: &[String]) -> Result<(
     refuse_without_a_way_to_root()?;
     packages::ensure(&NEEDS)?;
     let path = path_with_promtool(workspace)?;
+    releases::fetch_what_can_be(workspace);
     mount_tracefs()?;
     let mut build = Command::new("cargo");
     build.args(["build", "--package", "memtrace"]).current_dir(workspace.root());
@@ -100,7 +107,7 @@ fn path_with_promtool(workspace: &Workspace) -> Result<OsString> {
             return Err(CannotRunHere(message.to_owned()).into());
         }
         command::announce("missing: promtool (to check /metrics)");
-        packages::with_fresh_lists(|| packages::unpack("prometheus", &directory, &[]))?;
+        packages::with_fresh_lists(|| packages::unpack(&["prometheus"], &directory, &[]))?;
     }
     Ok(env::join_paths([programs].into_iter().chain(env::split_paths(&path)))?)
 }

@@ -8,6 +8,7 @@
 //! | | Python frees a block of libc's | nothing: libc's own record follows |
 //! | | libc frees a block of Python's | an unknown free; the block stays |
 //! | | nothing | an unknown free, never subtracted; libc's directly after Python's in one thread is the same one |
+//! | | nothing, as at the thread's last free, of the same address | nothing: it is the same call (`begun_again.rs`) |
 //! | `ReallocBegun` | a block of the same domain | it leaves its address, and still counts as live |
 //! | | Python reallocs a block of libc's | nothing: libc's own records follow |
 //! | | nothing, or a block of Python's for libc | an unknown block is noted, to be counted at the end |
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 use memtrace_common::{Domain, DropReason};
 
+use super::begun_again::LastFrees;
 use super::blocks::{Block, BlockTable, Taken};
 use super::figures::{Interval, Unfollowed};
 use super::realloc::{Held, Old, Reallocs};
@@ -50,6 +52,7 @@ pub(super) struct ProcessLedger {
     pub(super) sites: Sites,
     stacks: Stacks,
     unknown_frees: UnknownFrees,
+    last_frees: LastFrees,
     pub(super) totals: Totals,
     pub(super) unfollowed: Unfollowed,
     pub(super) interval: Interval,
@@ -65,6 +68,7 @@ impl ProcessLedger {
             sites: Sites::default(),
             stacks: Stacks::default(),
             unknown_frees: UnknownFrees::default(),
+            last_frees: LastFrees::default(),
             totals: Totals::default(),
             unfollowed: Unfollowed::default(),
             interval: Interval::starting(now_ns),
@@ -98,6 +102,8 @@ impl ProcessLedger {
     #[inline]
     pub(super) fn freed(&mut self, free: &Free, shared: &mut Shared) {
         let passed_on = self.unknown_frees.take(free.origin.thread) == Some(free.address);
+        let is_begun_again = free.origin.domain == Domain::Libc
+            && self.last_frees.is_begun_again(free.origin.thread, free.address);
         match (free.origin.domain, self.take(free.address, free.origin.domain)) {
             (_, Taken::Block(block)) => self.release(&block, shared),
             (Domain::Pymalloc, Taken::Refused) => {}
@@ -107,7 +113,7 @@ impl ProcessLedger {
             }
             (Domain::Libc, Taken::Refused | Taken::Nothing) => {
                 self.reallocs.leave_to_libc(free.origin.thread, free.address);
-                self.totals.frees_unknown += u64::from(!passed_on);
+                self.totals.frees_unknown += u64::from(!passed_on && !is_begun_again);
             }
         }
     }

@@ -16,6 +16,7 @@
 //! sites = the sum over the blocks; and likewise for blocks.
 
 mod aggregator;
+mod begun_again;
 mod blocks;
 mod drops;
 mod epoch;

@@ -45,6 +45,7 @@ pub(super) struct NaiveLedger {
     blocks: Vec<NaiveBlock>,
     begun: BTreeMap<(u32, Domain), Begun>,
     python_free: BTreeMap<u32, u64>,
+    libc_free: BTreeMap<u32, u64>,
     totals: Totals,
     pub(super) frees_inferred: u64,
 }
@@ -130,6 +131,8 @@ impl NaiveLedger {
     }
 
     fn free(&mut self, thread: u32, domain: Domain, address: u64, python_freed: Option<u64>) {
+        let is_begun_again =
+            domain == Domain::Libc && self.libc_free.insert(thread, address) == Some(address);
         let index = self.at(address);
         match index.map(|index| self.blocks[index].domain) {
             Some(found) if found == domain => self.end_block(index.expect("found")),
@@ -140,7 +143,7 @@ impl NaiveLedger {
             }
             _ => {
                 self.libc_was_handed(thread, address);
-                if python_freed != Some(address) {
+                if python_freed != Some(address) && !is_begun_again {
                     self.totals.frees_unknown += 1;
                 }
             }

@@ -13,6 +13,7 @@ use super::{
 use crate::host::{
     files,
     mappings::{self, FileId, Mapping},
+    process,
 };
 
 /// A process, looked at.
@@ -43,22 +44,22 @@ impl Inspection {
 /// # Errors
 /// When the process is gone.
 pub fn inspect(objects: &mut Objects, pid: u32) -> io::Result<Inspection> {
+    // The first thread may have ended before the others: it maps nothing any more.
+    let pid = process::live_thread(pid);
     let mappings = mappings::of_process(pid)?;
     let mut inspection = Inspection::default();
     let exe = executable(pid);
     let mut seen = HashSet::new();
     for (file, mappings) in by_file(&mappings) {
-        let first = mappings[0];
-        if !may_matter(&first.path, exe.as_deref()) {
-            continue;
-        }
-        let Some(object) = objects.of_mapping(pid, first) else {
-            inspection.notes.push(format!("{} cannot be opened, so it is not traced", first.path));
+        let named = mappings.iter().find(|mapping| may_matter(&mapping.path, exe.as_deref()));
+        let Some(&named) = named else { continue };
+        let Some(object) = objects.of_mapping(pid, named) else {
+            inspection.notes.push(format!("{} cannot be opened, so it is not traced", named.path));
             continue;
         };
-        tracing::trace!("{pid}: {} is {:?}, {file:?}", first.path, object.kind);
+        tracing::trace!("{pid}: {} is {:?}, {file:?}", named.path, object.kind);
         if let ObjectKind::Unreadable(reason) = &object.kind {
-            inspection.notes.push(format!("{} cannot be read, so it is not traced: {reason}", first.path));
+            inspection.notes.push(format!("{} cannot be read, so it is not traced: {reason}", named.path));
         }
         if let Some(python) = &object.python
             && inspection.interpreter.is_none()
@@ -87,7 +88,8 @@ fn by_file(mappings: &[Mapping]) -> BTreeMap<FileId, Vec<&Mapping>> {
     files
 }
 
-/// The executable, C libraries and Python: other libraries are not read, which can be large and many.
+/// By any of a file's names: the executable, C libraries and Python. Other libraries are not read, which can be large
+/// and many.
 fn may_matter(path: &str, exe: Option<&str>) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let prefixes = ["libc.", "libc-", "ld-musl", "libpython", "python"];

@@ -16,6 +16,7 @@ use crate::attach::Interpreter;
 use crate::host::{
     mappings::{self, FileId},
     memory::ProcessMemory,
+    process,
 };
 
 /// Shortest time between two looks at a process' mappings: code that is in no file (a JIT) asks again and again.
@@ -159,14 +160,15 @@ impl Followed {
     /// Looks at its mappings anew. When it is gone, what was known stays.
     pub fn remap(&mut self, modules: &mut Modules) {
         self.last_remap = Some(Instant::now());
-        let Ok(mappings) = mappings::of_process(self.info.pid) else { return };
+        let thread = process::live_thread(self.info.pid);
+        let Ok(mappings) = mappings::of_process(thread) else { return };
         let executable = mappings.iter().filter(|mapping| mapping.executable);
         let ranges: Vec<CodeRange> = executable
             .map(|mapping| CodeRange {
                 start: mapping.start,
                 end: mapping.end,
                 file_offset: mapping.file_offset,
-                module: modules.number_of(self.info.pid, mapping),
+                module: modules.number_of(thread, mapping),
                 is_interpreter: Some(mapping.file) == self.interpreter,
             })
             .collect();

@@ -4,6 +4,9 @@ use std::{fs, io};
 
 use memtrace_core::model::ProcessInfo;
 
+/// From `include/linux/sched.h`.
+const PF_KTHREAD: u64 = 0x0020_0000;
+
 /// A line of `/proc/PID/stat`, as far as it is needed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stat {
@@ -11,6 +14,8 @@ pub struct Stat {
     pub comm: String,
     /// `R`, `S`, `D`, `Z`, ...
     pub state: char,
+    /// `PF_*`, include/linux/sched.h.
+    pub flags: u64,
     /// Threads alive.
     pub threads: u64,
     /// Clock ticks after boot.
@@ -47,6 +52,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat {
         comm: text.get(comm_start..comm_end)?.to_owned(),
         state: field(3)?.chars().next()?,
+        flags: field(9)?.parse().ok()?,
         threads: field(20)?.parse().ok()?,
         start_time_ticks: field(22)?.parse().ok()?,
         rss_pages: field(24)?.parse().unwrap_or(0),
@@ -59,7 +65,8 @@ fn parse_stat(text: &str) -> Option<Stat> {
 /// When it does not exist.
 pub fn info(pid: u32) -> io::Result<ProcessInfo> {
     let stat = stat(pid)?;
-    let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let thread = live_thread(pid);
+    let cmdline = fs::read(format!("/proc/{thread}/cmdline")).unwrap_or_default();
     let words = cmdline.strip_suffix(b"\0").unwrap_or(&cmdline).split(|byte| *byte == 0);
     Ok(ProcessInfo {
         pid,
@@ -70,29 +77,51 @@ pub fn info(pid: u32) -> io::Result<ProcessInfo> {
         } else {
             words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
         },
-        exe: fs::read_link(format!("/proc/{pid}/exe")).ok().map(|path| path.to_string_lossy().into_owned()),
+        exe: fs::read_link(format!("/proc/{thread}/exe"))
+            .ok()
+            .map(|path| path.to_string_lossy().into_owned()),
     })
 }
 
 /// Resident set size.
 #[must_use]
 pub fn rss_bytes(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let text = fs::read_to_string(format!("/proc/{}/statm", live_thread(pid))).ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// True for a thread of the kernel: it runs no file and was given no arguments. A zombie looks the same.
+/// The thread by which the kernel shows a process' memory, mappings and executable: the first, or, when that has ended
+/// before the others (`pthread_exit` in main), the oldest that lives.
+#[must_use]
+pub fn live_thread(pid: u32) -> u32 {
+    if !stat(pid).is_ok_and(|stat| stat.state == 'Z' && stat.is_alive()) {
+        return pid;
+    }
+    let lives = |thread: &u32| stat(*thread).is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X' | 'x'));
+    numbered(&format!("/proc/{pid}/task")).into_iter().filter(lives).min().unwrap_or(pid)
+}
+
+/// True for a thread of the kernel.
 #[must_use]
 pub fn is_kernel_thread(pid: u32) -> bool {
-    fs::read_link(format!("/proc/{pid}/exe")).is_err()
-        && fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|cmdline| cmdline.is_empty())
+    stat(pid).is_ok_and(|stat| stat.flags & PF_KTHREAD != 0)
+}
+
+/// True for a process that has memory of its own: it has not ended and is no thread of the kernel.
+#[must_use]
+pub fn has_memory(pid: u32) -> bool {
+    stat(pid).is_ok_and(|stat| stat.is_alive() && stat.flags & PF_KTHREAD == 0)
 }
 
 /// The pids of all processes.
 #[must_use]
 pub fn all() -> Vec<u32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    numbered("/proc")
+}
+
+fn numbered(directory: &str) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
@@ -128,12 +157,19 @@ mod tests {
         let stat = parse_stat(line).expect("well formed");
         assert_eq!(stat.comm, "a) b (c");
         assert_eq!((stat.state, stat.threads, stat.start_time_ticks, stat.rss_pages), ('S', 3, 12345, 42));
+        assert_eq!(stat.flags, 4_194_304);
     }
 
     #[test]
     fn a_zombie_leader_with_live_threads_is_alive() {
-        let zombie =
-            |threads| Stat { comm: String::new(), state: 'Z', threads, start_time_ticks: 0, rss_pages: 0 };
+        let zombie = |threads| Stat {
+            comm: String::new(),
+            state: 'Z',
+            flags: 0,
+            threads,
+            start_time_ticks: 0,
+            rss_pages: 0,
+        };
         assert!(zombie(2).is_alive());
         assert!(!zombie(1).is_alive());
     }

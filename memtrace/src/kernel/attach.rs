@@ -13,6 +13,7 @@ use super::{
     load::{Kernel, chain},
     multi::Point,
 };
+use crate::host::process;
 
 /// Where a probe goes and which call it sees.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,10 +71,14 @@ impl Kernel {
     /// When the kernel refuses any of them; then none is left attached.
     pub fn attach(&mut self, path: &Path, probes: &[Probe], pid: u32) -> Result<Attachment, AttachError> {
         let probes = frees_first(probes);
-        let hold = if self.multi.is_some() {
+        // The kernel knows a process' memory by the thread that it is given, and a link takes only the first
+        // (uprobe_multi_link_filter, kernel/trace/bpf_trace.c). When that has ended, events take another.
+        let thread = process::live_thread(pid);
+        let hold = if self.multi.is_some() && thread == pid {
             self.attach_multi(path, &probes, pid)?
         } else {
-            self.attach_single(path, &probes, pid)?
+            self.load_single_programs().map_err(|error| AttachError::Refused(error.to_string()))?;
+            self.attach_single(path, &probes, thread)?
         };
         Ok(Attachment { probes: probes.len(), _hold: hold })
     }

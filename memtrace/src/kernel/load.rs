@@ -161,32 +161,34 @@ impl Kernel {
     }
 
     fn load_probe_programs(&mut self, backend: Backend) -> Result<(), LoadError> {
-        let reason = if backend == Backend::Single {
-            "it was asked for".to_owned()
-        } else {
-            match MultiPrograms::load(&self.ebpf, OBJECT) {
-                Ok(multi) => {
-                    self.multi = Some(multi);
-                    return Ok(());
-                }
-                Err(error) if backend == Backend::Multi => {
-                    return Err(LoadError::Unsupported(error.to_string()));
-                }
-                Err(error) => error.to_string(),
+        if backend == Backend::Single {
+            self.without_multi = Some("it was asked for".to_owned());
+            return self.load_single_programs();
+        }
+        match MultiPrograms::load(&self.ebpf, OBJECT) {
+            Ok(multi) => {
+                self.multi = Some(multi);
+                return Ok(());
             }
-        };
-        self.without_multi = Some(reason);
+            Err(error) if backend == Backend::Multi => {
+                return Err(LoadError::Unsupported(error.to_string()));
+            }
+            Err(error) => self.without_multi = Some(error.to_string()),
+        }
         self.load_single_programs()
     }
 
-    fn load_single_programs(&mut self) -> Result<(), LoadError> {
+    /// Those for one event a probe; those that are loaded already stay so.
+    pub(super) fn load_single_programs(&mut self) -> Result<(), LoadError> {
         for (name, program) in self.ebpf.programs_mut() {
             let is_probe = name == "leave" || (name.starts_with("enter_") && name != "enter_any");
             if !is_probe {
                 continue;
             }
             let program: &mut UProbe = program.try_into().map_err(|_| LoadError::Incomplete("uprobes"))?;
-            program.load().map_err(|error| LoadError::from_kernel(&error))?;
+            if program.fd().is_err() {
+                program.load().map_err(|error| LoadError::from_kernel(&error))?;
+            }
         }
         Ok(())
     }

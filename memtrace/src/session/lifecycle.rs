@@ -94,7 +94,7 @@ impl Pipeline {
             return;
         }
         let Ok(info) = process::info(pid) else { return };
-        if process::is_kernel_thread(pid) {
+        if !process::has_memory(pid) {
             return;
         }
         let followed = self.processes.add(info);

@@ -61,7 +61,7 @@ pub fn check(pid: u32) -> Result<(), PidError> {
 /// # Errors
 /// When it may not.
 pub fn check_readable(pid: u32) -> Result<(), PidError> {
-    match fs::read_link(format!("/proc/{pid}/exe")) {
+    match fs::read_link(format!("/proc/{}/exe", process::live_thread(pid))) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Err(PidError::NotPermitted { pid, error })
         }

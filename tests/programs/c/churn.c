@@ -13,6 +13,11 @@
 
 #include "tally.h"
 
+#ifndef __GLIBC__
+// musl has none.
+#define pvalloc valloc
+#endif
+
 enum { WORKERS = 4, SLOTS = 256, SHARED = 512, BEFORE = 64 };
 
 // The function that a block's stack begins with.
@@ -188,11 +193,14 @@ static void resize(struct worker *worker, struct block *slot) {
     }
     void *address = by_realloc(old, opaque(size));
     leave(worker, slot);
-    if (size > 0) {
-        enter(worker, slot, address, size, BY_REALLOC);
-    } else if (address != NULL) {
-        _exit(99);
+#ifdef __GLIBC__
+    if (size == 0) {
+        if (address != NULL) _exit(99);
+        return;
     }
+#endif
+    // musl gives a block of 0 bytes for size 0.
+    enter(worker, slot, address, size, BY_REALLOC);
 }
 
 // Every way to be refused. The slot's block must live on.

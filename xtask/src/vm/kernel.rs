@@ -1,8 +1,7 @@
 //! Debian's kernels, out of its package archive, without installing them.
 //!
-//! In: a version out of [`KERNELS`]. Out: the path of its `vmlinuz`, cached under the target directory. The archive is
-//! the one that this machine's own apt configuration names; a private apt directory leaves the machine's lists alone.
-//! Refuses a machine without apt or without a Debian source, and a suite whose kernel has moved on to another version.
+//! In: a version out of [`KERNELS`]. Out: the path of its `vmlinuz`, cached under the target directory. Refuses a suite
+//! whose kernel has moved on to another version.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::{self, CannotRunHere};
+use crate::command;
+use crate::debian::{Suite, private_apt};
 use crate::packages;
 use crate::workspace::Workspace;
 
@@ -19,11 +19,6 @@ use crate::workspace::Workspace;
 pub(super) struct Kernel {
     pub(super) version: &'static str,
     suites: &'static [Suite],
-}
-
-enum Suite {
-    Release(&'static str),
-    Security(&'static str),
 }
 
 /// The oldest kernel that memtrace promises to work on, two long-term ones in wide use, and the newest there is.
@@ -37,8 +32,6 @@ pub(super) const KERNELS: [Kernel; 4] = [
 /// The package that always depends on a suite's current kernel for virtual machines.
 const META_PACKAGE: &str = "linux-image-cloud-amd64";
 
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-
 /// The image of `kernel`, fetched unless an earlier call has left it.
 pub(super) fn fetch(workspace: &Workspace, kernel: &Kernel) -> Result<PathBuf> {
     let directory = workspace.target().join("vm").join(kernel.version);
@@ -47,86 +40,15 @@ pub(super) fn fetch(workspace: &Workspace, kernel: &Kernel) -> Result<PathBuf> {
         return Ok(image);
     }
     let apt = directory.join("apt");
-    let options = private_apt(&apt, kernel)?;
-    let mut update = Command::new("apt-get");
-    update.args(&options).args(["update", "-q"]);
-    command::run(&format!("reading the package lists that have Linux {}", kernel.version), &mut update)?;
+    let options = private_apt(&apt, kernel.suites, &format!("Linux {}", kernel.version))?;
     let package = package_with_image(&options, kernel)?;
     let unpacked = directory.join("unpacked");
-    packages::unpack(&package, &unpacked, &options)?;
+    packages::unpack(&[&package], &unpacked, &options)?;
     let found = find_image(&unpacked)?.with_context(|| format!("{package} holds no vmlinuz"))?;
     fs::rename(found, &image)?;
     fs::remove_dir_all(&unpacked)?;
     fs::remove_dir_all(&apt)?;
     Ok(image)
-}
-
-/// Lays out an apt directory of our own, and returns the options that make apt use it.
-fn private_apt(directory: &Path, kernel: &Kernel) -> Result<Vec<String>> {
-    for part in [
-        "etc/apt/apt.conf.d",
-        "etc/apt/preferences.d",
-        "var/lib/apt/lists/partial",
-        "var/cache/apt/archives/partial",
-    ] {
-        fs::create_dir_all(directory.join(part))?;
-    }
-    let status = directory.join("status");
-    fs::write(&status, "")?;
-    let archives = Archives::of_this_machine()?;
-    let mut sources = String::new();
-    for suite in kernel.suites {
-        let (archive, name) = match suite {
-            Suite::Release(name) => (&archives.main, name),
-            Suite::Security(name) => (&archives.security, name),
-        };
-        sources.push_str(&format!("deb [signed-by={KEYRING}] {archive} {name} main\n"));
-    }
-    fs::write(directory.join("etc/apt/sources.list"), sources)?;
-    Ok(vec![
-        format!("-oDir={}", directory.display()),
-        format!("-oDir::State::status={}", status.display()),
-        "-oAPT::Sandbox::User=root".to_owned(),
-        "-oAPT::Architecture=amd64".to_owned(),
-        "-oAcquire::Languages=none".to_owned(),
-        "-oAcquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
-    ])
-}
-
-/// Addresses of Debian's two archives.
-struct Archives {
-    main: String,
-    security: String,
-}
-
-impl Archives {
-    /// Asks apt which addresses this machine uses. Those of the machine's own suite are meant, whichever it is.
-    fn of_this_machine() -> Result<Self> {
-        if command::find_program("apt-get").is_none() {
-            let message =
-                "kernels come from Debian's package archive: run this on a Debian machine (no apt-get here)";
-            return Err(CannotRunHere(message.to_owned()).into());
-        }
-        let mut targets = Command::new("apt-get");
-        targets.args(["indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE)"]);
-        let listing = command::capture(targets.arg("Created-By: Packages"))?;
-        Self::out_of(&listing)
-            .with_context(|| format!("apt's sources name no Debian archive; they are:\n{listing}"))
-    }
-
-    fn out_of(listing: &str) -> Option<Self> {
-        let sources = || listing.lines().filter_map(|line| line.split_once(' '));
-        let is_debian = |address: &str| address.trim_end_matches('/').ends_with("/debian");
-        let (main, _) = sources().find(|(address, _)| is_debian(address))?;
-        let security =
-            sources().find(|(_, suite)| suite.ends_with("-security") || suite.ends_with("/updates"));
-        // Mirrors keep the security archive beside the main one; that is the guess where none is configured.
-        let beside = || format!("{}-security/", main.trim_end_matches('/'));
-        Some(Self {
-            main: main.to_owned(),
-            security: security.map_or_else(beside, |(address, _)| address.to_owned()),
-        })
-    }
 }
 
 /// The package that holds the image: since Linux 7 a dependency of the one that the meta package names.
@@ -175,26 +97,6 @@ fn find_image(directory: &Path) -> Result<Option<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_archives_are_those_that_apt_names() {
-        let listing = "http://other.test/tools stable\nhttp://mirror.test/debian/ bookworm\n\
-                       http://mirror.test/debian-security/ bookworm-security\n";
-        let archives = Archives::out_of(listing).expect("a Debian machine");
-        assert_eq!(archives.main, "http://mirror.test/debian/");
-        assert_eq!(archives.security, "http://mirror.test/debian-security/");
-    }
-
-    #[test]
-    fn the_security_archive_is_sought_beside_the_main_one() {
-        let archives = Archives::out_of("http://mirror.test/debian sid\n").expect("a Debian machine");
-        assert_eq!(archives.security, "http://mirror.test/debian-security/");
-    }
-
-    #[test]
-    fn a_machine_without_a_debian_source_is_told_apart() {
-        assert!(Archives::out_of("http://mirror.test/ubuntu noble\n").is_none());
-    }
 
     #[test]
     fn a_version_matches_whole_numbers_only() {

@@ -49,6 +49,19 @@ fn a_free_of_an_unknown_address_is_counted_and_never_subtracted() {
 }
 
 #[test]
+fn a_free_that_begins_again_in_its_thread_is_one_free() {
+    let mut fixture = Fixture::new();
+    fixture.alloc(LIBC, 0x10, 100, 1);
+    for (thread, address) in [(1, 0x10), (2, 0x20), (1, 0x10), (2, 0x20)] {
+        fixture.free(thread, LIBC, address);
+    }
+    assert_eq!(fixture.books(), (0, 0, 1, 1));
+    fixture.alloc(LIBC, 0x10, 100, 1);
+    fixture.free(1, LIBC, 0x10);
+    assert_eq!(fixture.books(), (0, 0, 2, 1), "a block that was handed out in between is another");
+}
+
+#[test]
 fn a_python_free_passed_on_to_libc_is_one_unknown_free() {
     let mut fixture = Fixture::new();
     fixture.free(1, PYTHON, 0x10);
