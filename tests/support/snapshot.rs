@@ -20,6 +20,7 @@ pub(crate) struct Quality {
     pub(crate) events: u64,
     pub(crate) dropped: BTreeMap<String, u64>,
     pub(crate) stacks_truncated: u64,
+    pub(crate) stacks_ended: BTreeMap<String, u64>,
     pub(crate) frames_unresolved: u64,
 }
 

@@ -51,10 +51,11 @@ impl AddressSpace {
 }
 
 impl CodeRange {
-    /// Where in its file an address of the range is.
+    /// Where in its file an address of the range is. Of an address outside the range, or a file offset that is none,
+    /// some number: an offset is only ever looked up.
     #[must_use]
     pub const fn offset_of(&self, address: u64) -> u64 {
-        address - self.start + self.file_offset
+        address.wrapping_sub(self.start).wrapping_add(self.file_offset)
     }
 }
 

@@ -88,7 +88,10 @@ fn native_frames(
         if stops_at_interpreter && range.is_interpreter {
             return false;
         }
-        frames.push(FrameRef::Native { module: range.module, offset: range.offset_of(address - 1) });
+        frames.push(FrameRef::Native {
+            module: range.module,
+            offset: range.offset_of(address.wrapping_sub(1)),
+        });
     }
     false
 }

@@ -1,8 +1,12 @@
 //! The state of a run, and what a record does to it.
 
-use std::{collections::BTreeSet, sync::mpsc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::mpsc,
+    time::Instant,
+};
 
-use memtrace_common::DropReason;
+use memtrace_common::{DropReason, StackEnd};
 use memtrace_core::{
     aggregate::{Aggregator, DropCounts, Query},
     attribute::{self, FunctionNames},
@@ -45,9 +49,11 @@ pub(super) struct Pipeline {
 }
 
 /// What a run counts besides losses.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     pub(super) stacks_truncated: u64,
+    /// By reason; of each stack the end of Python's frames and that of the native ones.
+    pub(super) stacks_ended: BTreeMap<StackEnd, u64>,
     pub(super) frames_unresolved: u64,
     pub(super) processes_seen: u64,
 }
@@ -129,6 +135,9 @@ impl Pipeline {
         let attributed =
             attribute::attribute(stack, space, python, &memory, &mut self.names, self.show_internal);
         self.counts.frames_unresolved += process.count_unresolved(&attributed.frames);
+        for end in [stack.python_end, stack.native_end] {
+            *self.counts.stacks_ended.entry(end).or_default() += 1;
+        }
         self.counts.stacks_truncated += u64::from(attributed.is_truncated);
         self.aggregator.define_stack(stack.target, stack.stack_id, stack.check, attributed.frames);
     }

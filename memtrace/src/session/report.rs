@@ -206,6 +206,7 @@ impl Pipeline {
             events: self.aggregator.events(),
             dropped: DropReason::ALL.into_iter().map(|reason| (reason, losses(reason))).collect(),
             stacks_truncated: self.counts.stacks_truncated,
+            stacks_ended: self.counts.stacks_ended.clone(),
             frames_unresolved: self.counts.frames_unresolved,
         }
     }
