@@ -92,6 +92,11 @@ impl Followed {
         (&self.space, self.python.as_mut())
     }
 
+    /// The numbers of the files that it maps.
+    pub fn modules(&self) -> impl Iterator<Item = u32> {
+        self.space.ranges().iter().map(|range| range.module)
+    }
+
     /// How many of these frames have no name and were not met before. Where a stack just ends is no frame.
     pub fn count_unresolved(&mut self, frames: &[FrameRef]) -> u64 {
         let addresses = frames.iter().filter_map(|frame| match frame {

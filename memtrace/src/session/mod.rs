@@ -9,6 +9,7 @@
 
 mod chores;
 mod lifecycle;
+mod looks;
 mod pipeline;
 mod report;
 mod shutdown;

@@ -14,11 +14,11 @@ use memtrace_core::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{report::Reporter, send};
+use super::{looks::Looks, report::Reporter, send};
 use crate::{
     attach::{Command, Outcome},
     cli::args::Settings,
-    follow::{Modules, Processes},
+    follow::{Modules, Processes, State},
     kernel::FlushLog,
     targets::Selection,
 };
@@ -38,8 +38,9 @@ pub(super) struct Pipeline {
     /// What this task lost; the ledger and the kernel count their own.
     pub(super) drops: DropCounts,
     pub(super) counts: Counts,
-    /// When to look again at a process that is not complete yet: time, target, how often it was looked at.
-    pub(super) looks: BTreeSet<(Instant, u32, u32)>,
+    pub(super) looks: Looks,
+    /// Tasks that changed their names since the last chores.
+    pub(super) new_names: BTreeSet<u32>,
     pub(super) exits: Option<UnboundedSender<u32>>,
     pub(super) commands: mpsc::Sender<Command>,
     /// Prints the BPF programs' messages.
@@ -76,7 +77,8 @@ impl Pipeline {
             reporter,
             drops: DropCounts::default(),
             counts: Counts::default(),
-            looks: BTreeSet::new(),
+            looks: Looks::default(),
+            new_names: BTreeSet::new(),
             exits: None,
             commands,
             log,
@@ -150,6 +152,7 @@ impl Pipeline {
             send(&self.commands, Command::Unfollow { target: outcome.target });
             return;
         };
+        let is_running = process.state == State::Running;
         process.probes = outcome.probes;
         if let Some(interpreter) = outcome.interpreter {
             process.set_interpreter(interpreter);
@@ -161,6 +164,8 @@ impl Pipeline {
                 self.reporter.warn(Some(pid), note);
             }
         }
-        self.look_again(outcome.target, outcome.is_unfinished);
+        if is_running {
+            self.looks.answered(Instant::now(), outcome.target, outcome.is_unfinished);
+        }
     }
 }

@@ -4,7 +4,6 @@ use memtrace_common::settings::PythonTarget;
 use proptest::prelude::*;
 
 use super::*;
-use crate::attribute::CodeRange;
 use crate::attribute::python::{Offsets, PythonRuntime, PythonVersion};
 use crate::decode::{Event, decode};
 use crate::world::Unreadable;
@@ -25,7 +24,11 @@ fn space() -> AddressSpace {
         module,
         is_interpreter,
     };
-    AddressSpace::new(vec![range(0x1000, 1, false), range(0x5000, 2, true)])
+    AddressSpace::new(vec![
+        range(0x1000, 1, false),
+        range(0x5000, 2, true),
+        range(0x7000, CodeRange::NO_MODULE, false),
+    ])
 }
 
 fn attributed(native: &[u64], native_end: StackEnd) -> Attributed {
@@ -71,6 +74,14 @@ fn the_first_address_is_kept_even_when_it_is_in_no_file() {
 fn the_interpreter_s_frames_stay_when_there_are_no_python_frames_to_stand_for_them() {
     let stack = attributed(&[0x1010, 0x5010, 0x1020], StackEnd::Complete);
     assert_eq!(stack.frames.len(), 3);
+}
+
+#[test]
+fn code_of_a_file_without_a_number_is_a_frame_without_a_name_and_ends_nothing() {
+    let stack = attributed(&[0x7010, 0x1010], StackEnd::Complete);
+    assert_eq!(stack.frames[0], FrameRef::Unknown { address: 0x7010, reason: "modules_full" });
+    assert_eq!(stack.frames[1], FrameRef::Native { module: 1, offset: 0xf });
+    assert!(!stack.is_truncated);
 }
 
 #[test]
