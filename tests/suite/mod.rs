@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod cli;
+mod hostile;
 mod http;
 mod lifecycle;
 mod lost_returns;

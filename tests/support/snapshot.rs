@@ -71,6 +71,7 @@ pub(crate) struct Frame {
     pub(crate) function: Option<String>,
     pub(crate) file: Option<String>,
     pub(crate) line: Option<u32>,
+    pub(crate) reason: Option<String>,
 }
 
 impl Snapshot {
