@@ -27,6 +27,9 @@ const REMAP_PAUSE_MAX: Duration = Duration::from_millis(100);
 /// Nameless addresses remembered of a process, 8 bytes each, to count them once.
 const UNRESOLVED: usize = 8192;
 
+/// Notes kept of a process: some have names of files in them, of which it can map any number.
+const NOTES: usize = 32;
+
 /// The kernel renames a process in its exec, a moment before the exec is told of.
 const EXEC_DELAY: Duration = Duration::from_millis(100);
 
@@ -94,6 +97,11 @@ impl Followed {
     /// Its executable mappings and its Python code.
     pub const fn code(&mut self) -> (&AddressSpace, Option<&mut PythonCode>) {
         (&self.space, self.python.as_mut())
+    }
+
+    /// Remembers what a user should know of it. True when that is new, and worth saying.
+    pub fn note(&mut self, note: &str) -> bool {
+        self.notes.len() < NOTES && self.notes.insert(note.to_owned())
     }
 
     /// The numbers of the files that it maps.

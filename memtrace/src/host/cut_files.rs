@@ -38,10 +38,10 @@ pub fn survive() -> io::Result<()> {
 extern "C" fn on_bus_error(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     const PAGE: usize = 4096;
     // SAFETY: the kernel passes a siginfo that is valid while the handler runs.
-    let code = unsafe { (*info).si_code };
-    if code == libc::BUS_ADRERR {
-        // SAFETY: as above; for this code the address is set.
-        let address = unsafe { (*info).si_addr() } as usize & !(PAGE - 1);
+    let info = unsafe { &*info };
+    if info.si_code == libc::BUS_ADRERR {
+        // SAFETY: for this code the address is set.
+        let address = unsafe { info.si_addr() } as usize & !(PAGE - 1);
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
         // SAFETY: the page that is replaced cannot be read: it is a file's, beyond the file's end. Nobody writes
         // through such a mapping here, so no data is lost, and whoever reads it reads zeros.
@@ -51,13 +51,13 @@ extern "C" fn on_bus_error(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut l
             return;
         }
     }
-    // SAFETY: sets the default action; when the handler returns, the access is tried again and ends the process. A
-    // signal that somebody sent would be lost, so it is raised again.
-    unsafe {
-        libc::signal(libc::SIGBUS, libc::SIG_DFL);
-        if code <= 0 {
-            libc::raise(libc::SIGBUS);
-        }
+    // When the handler returns, the access is tried again and ends the process. A signal that somebody sent would be
+    // lost, so it is raised again.
+    // SAFETY: sets the default action, which needs no function.
+    unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
+    if info.si_code <= 0 {
+        // SAFETY: takes a number.
+        unsafe { libc::raise(libc::SIGBUS) };
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
         file.set_len(0).expect("it can shrink");
         let before = pages_missing();
         // SAFETY: within the mapping, which is never unmapped.
-        let byte = unsafe { std::ptr::read_volatile(mapped.cast::<u8>().add(4096)) };
+        let byte = unsafe { std::ptr::read_volatile(mapped.cast::<u8>().wrapping_add(4096)) };
         assert_eq!((byte, pages_missing()), (0, before + 1));
     }
 }

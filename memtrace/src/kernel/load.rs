@@ -159,7 +159,9 @@ impl Kernel {
     }
 
     fn load_probe_programs(&mut self, backend: Backend) -> Result<(), LoadError> {
-        if backend != Backend::Single {
+        let reason = if backend == Backend::Single {
+            "it was asked for".to_owned()
+        } else {
             match MultiPrograms::load(&self.ebpf, OBJECT) {
                 Ok(multi) => {
                     self.multi = Some(multi);
@@ -168,11 +170,10 @@ impl Kernel {
                 Err(error) if backend == Backend::Multi => {
                     return Err(LoadError::Unsupported(error.to_string()));
                 }
-                Err(error) => self.without_multi = Some(error.to_string()),
+                Err(error) => error.to_string(),
             }
-        } else {
-            self.without_multi = Some("it was asked for".to_owned());
-        }
+        };
+        self.without_multi = Some(reason);
         self.load_single_programs()
     }
 

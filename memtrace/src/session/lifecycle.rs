@@ -93,6 +93,7 @@ impl Pipeline {
         if process::is_kernel_thread(pid) {
             return;
         }
+        let start_time_ticks = info.start_time_ticks;
         let followed = self.processes.add(info);
         let target = followed.target;
         if !self.aggregator.add_process(target, monotonic_ns()) {
@@ -101,7 +102,9 @@ impl Pipeline {
         }
         self.counts.processes_seen += 1;
         let watched = self.exits.as_ref().is_some_and(|exits| watch(pid, target, exits).is_ok());
-        if !watched {
+        // The pid can have been given to another process before the watch began.
+        let is_same = process::stat(pid).is_ok_and(|stat| stat.start_time_ticks == start_time_ticks);
+        if !watched || !is_same {
             self.exited(target);
             return;
         }

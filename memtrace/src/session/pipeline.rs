@@ -160,7 +160,7 @@ impl Pipeline {
         process.remap(&mut self.modules);
         let pid = process.info.pid;
         for note in outcome.notes {
-            if process.notes.insert(note.clone()) {
+            if process.note(&note) {
                 self.reporter.warn(Some(pid), note);
             }
         }

@@ -103,7 +103,7 @@ impl MemoryReader for Pool {
         for (index, byte) in buffer.iter_mut().enumerate() {
             let at = address.wrapping_add(index as u64);
             let mixed = ((at / 8) ^ self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-            if mixed % 257 == 0 {
+            if mixed.is_multiple_of(257) {
                 return Err(Unreadable { address, length: buffer.len() });
             }
             let word = self.words[mixed as usize % self.words.len()];
