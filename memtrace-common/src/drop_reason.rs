@@ -32,6 +32,8 @@ drop_reasons! {
     RingFull = "ring_full",
     /// A stack found the ring buffer full; its events arrive without one until it is sent again.
     StackRingFull = "stack_ring_full",
+    /// A start, exec or new name of a process found the ring buffer full: it is followed late, or its old image's blocks stay.
+    LifecycleRingFull = "lifecycle_ring_full",
     /// A thread found no room in the kernel's table of threads: its allocations were not seen.
     ThreadsFull = "threads_full",
     /// A call's return was never seen (longjmp out of the allocator, or a return probe that the kernel skipped).

@@ -16,8 +16,10 @@ pub struct Settings {
     pub newtask_flags_offset: u16,
     /// Offset of `pid` in tracepoint `task:task_rename`.
     pub rename_pid_offset: u16,
+    /// Offset of `old_pid` in tracepoint `sched:sched_process_exec`.
+    pub exec_old_pid_offset: u16,
     /// Zero.
-    pub reserved: [u16; 3],
+    pub reserved: [u16; 2],
 }
 
 /// A traced process: map `TARGETS`, key the process id.

@@ -64,7 +64,7 @@ pub fn lifecycle(record: Lifecycle) {
         entry.submit(u64::from(BPF_RB_FORCE_WAKEUP));
         count(Counter::Records);
     } else {
-        lose(DropReason::RingFull);
+        lose(DropReason::LifecycleRingFull);
     }
 }
 

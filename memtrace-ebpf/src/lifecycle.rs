@@ -66,7 +66,18 @@ pub fn executed(ctx: &TracePointContext) {
     }
     debug!(ctx, "process {} executed, target {}", process, target);
     let _ = THREADS.remove(&bpf_get_current_pid_tgid());
+    forget_former_thread(ctx, process);
     report(RecordKind::Executed, 0, target, process, 0);
+}
+
+/// A thread that executes becomes the main thread (`de_thread`, fs/exec.c), and no exit is told of the id that it had.
+#[inline(always)]
+fn forget_former_thread(ctx: &TracePointContext, process: u32) {
+    let Some(settings) = settings() else { return };
+    // SAFETY: the offset is within the tracepoint's record, the daemon took it from its format file.
+    if let Ok(former) = unsafe { ctx.read_at::<u32>(usize::from(settings.exec_old_pid_offset)) } {
+        let _ = THREADS.remove(&(u64::from(process) << 32 | u64::from(former)));
+    }
 }
 
 /// A thread exited.

@@ -117,7 +117,7 @@ impl Memtrace {
         poll::wait_until("memtrace has ended", ended, || lock(&said).stderr.clone())
     }
 
-    fn kernel_pid(&self) -> Pid {
+    pub(crate) fn kernel_pid(&self) -> Pid {
         Pid::from_raw(self.child.id().cast_signed()).expect("a child's id is not 0")
     }
 

@@ -20,6 +20,7 @@ pub(crate) struct Quality {
     pub(crate) events: u64,
     pub(crate) dropped: BTreeMap<String, u64>,
     pub(crate) stacks_truncated: u64,
+    pub(crate) stacks_ended: BTreeMap<String, u64>,
     pub(crate) frames_unresolved: u64,
 }
 
@@ -70,6 +71,7 @@ pub(crate) struct Frame {
     pub(crate) function: Option<String>,
     pub(crate) file: Option<String>,
     pub(crate) line: Option<u32>,
+    pub(crate) reason: Option<String>,
 }
 
 impl Snapshot {

@@ -159,6 +159,11 @@ impl Target {
         comm.clone_into(&mut self.comm);
     }
 
+    /// A command that only some programs know, and its answer.
+    pub(crate) fn ask(&mut self, command: &str) -> Value {
+        self.tell(command)
+    }
+
     /// Lets it exit, and says how it ended.
     pub(crate) fn quit(&mut self) -> ExitStatus {
         self.stdin.write_all(b"quit\n").expect("the program still reads");

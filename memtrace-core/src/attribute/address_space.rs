@@ -9,7 +9,7 @@ pub struct CodeRange {
     pub end: u64,
     /// Offset in the file of `start`.
     pub file_offset: u64,
-    /// The caller's number for the file.
+    /// The caller's number for the file, or [`CodeRange::NO_MODULE`].
     pub module: u32,
     /// The file is the Python interpreter.
     pub is_interpreter: bool,
@@ -51,10 +51,14 @@ impl AddressSpace {
 }
 
 impl CodeRange {
-    /// Where in its file an address of the range is.
+    /// Stands for files that have no number, because there are too many.
+    pub const NO_MODULE: u32 = 0;
+
+    /// Where in its file an address of the range is. Of an address outside the range, or a file offset that is none,
+    /// some number: an offset is only ever looked up.
     #[must_use]
     pub const fn offset_of(&self, address: u64) -> u64 {
-        address - self.start + self.file_offset
+        address.wrapping_sub(self.start).wrapping_add(self.file_offset)
     }
 }
 

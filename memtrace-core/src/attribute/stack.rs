@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use memtrace_common::StackEnd;
 
-use super::address_space::AddressSpace;
+use super::address_space::{AddressSpace, CodeRange};
 use super::names::FunctionNames;
 use super::python_code::PythonCode;
 use crate::decode::StackView;
@@ -88,7 +88,10 @@ fn native_frames(
         if stops_at_interpreter && range.is_interpreter {
             return false;
         }
-        frames.push(FrameRef::Native { module: range.module, offset: range.offset_of(address - 1) });
+        frames.push(match range.module {
+            CodeRange::NO_MODULE => FrameRef::Unknown { address, reason: "modules_full" },
+            module => FrameRef::Native { module, offset: range.offset_of(address.wrapping_sub(1)) },
+        });
     }
     false
 }

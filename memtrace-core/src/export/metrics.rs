@@ -6,7 +6,7 @@
 //!
 //! Invariant: every family of the table is in the output, and none that is not in `docs/metrics.md`.
 
-use memtrace_common::DropReason;
+use memtrace_common::{DropReason, StackEnd};
 use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
@@ -58,7 +58,7 @@ impl Family {
     pub const fn label(&self) -> Option<&'static str> {
         match self.source {
             Source::Comm(_) => Some("comm"),
-            Source::DropReason => Some("reason"),
+            Source::DropReason | Source::StackEnd => Some("reason"),
             Source::Version => Some("version"),
             Source::Snapshot(_) | Source::State(_) => None,
         }
@@ -72,6 +72,7 @@ enum Source {
     Snapshot(fn(&Snapshot) -> f64),
     State(fn(&MetricsState) -> u64),
     DropReason,
+    StackEnd,
     Version,
 }
 
@@ -116,6 +117,13 @@ fn series_of(family: &Family, state: &MetricsState, snapshot: &Snapshot) -> Vec<
             .map(|reason| {
                 let count = snapshot.quality.dropped.get(&reason).copied().unwrap_or(0);
                 metric(family, Some(reason.name()), count as f64)
+            })
+            .collect(),
+        Source::StackEnd => StackEnd::ALL
+            .into_iter()
+            .map(|end| {
+                let count = snapshot.quality.stacks_ended.get(&end).copied().unwrap_or(0);
+                metric(family, Some(end.name()), count as f64)
             })
             .collect(),
         Source::Version => vec![metric(family, Some(env!("CARGO_PKG_VERSION")), 1.0)],

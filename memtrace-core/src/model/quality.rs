@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use memtrace_common::DropReason;
+use memtrace_common::{DropReason, StackEnd};
 
 /// Counts since the start of the run.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -13,6 +13,9 @@ pub struct Quality {
     pub dropped: BTreeMap<DropReason, u64>,
     /// Distinct stacks that lack frames they should have.
     pub stacks_truncated: u64,
+    /// Why walks along distinct stacks ended, Python's and the native one each counted; a reason that never came up
+    /// may be absent.
+    pub stacks_ended: BTreeMap<StackEnd, u64>,
     /// Distinct frames without a name.
     pub frames_unresolved: u64,
 }

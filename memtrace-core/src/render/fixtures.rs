@@ -1,6 +1,6 @@
 //! Hand-made snapshots for the tests of render and export.
 
-use memtrace_common::{Domain, DropReason};
+use memtrace_common::{Domain, DropReason, StackEnd};
 
 use crate::model::{
     Frame, FrameKind, OtherSites, OwnCost, ProcessInfo, ProcessSnapshot, ProcessState, Quality, Rates,
@@ -124,6 +124,7 @@ pub(crate) fn snapshot(processes: Vec<ProcessSnapshot>) -> Snapshot {
             events: 2_585_187,
             dropped: DropReason::ALL.into_iter().map(|reason| (reason, 0)).collect(),
             stacks_truncated: 0,
+            stacks_ended: [(StackEnd::Complete, 5), (StackEnd::ReadFault, 1)].into(),
             frames_unresolved: 0,
         },
         own_cost: OwnCost {

@@ -1,5 +1,6 @@
 //! Two hashes over the words of a stack, as they come. The id names the stack; the check tells apart two stacks
-//! that share an id. The seed is random per run, so a target cannot prepare a collision.
+//! that share an id. The seed is random per run, so a target cannot prepare a collision. Why a walk ended is one of the
+//! words: a stack that was cut short is not the whole one that has the same frames.
 
 use core::ptr::addr_of_mut;
 
@@ -51,10 +52,14 @@ impl Sink for Hash {
     }
 
     #[inline(always)]
-    fn python_end(&mut self, _end: u8) {}
+    fn python_end(&mut self, end: u8) {
+        self.word(u64::from(end));
+    }
 
     #[inline(always)]
-    fn native_end(&mut self, _end: u8) {}
+    fn native_end(&mut self, end: u8) {
+        self.word(u64::from(end));
+    }
 
     #[inline(always)]
     fn native(&mut self, index: usize, address: u64) {

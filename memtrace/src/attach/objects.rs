@@ -8,6 +8,7 @@ use crate::{
     host::{
         files::MappedFile,
         mappings::{FileId, Mapping},
+        regular,
     },
     probe::{self, Elf, Sites},
 };
@@ -158,7 +159,8 @@ fn debug_file(elf: &Elf<'_>, file: &MappedFile) -> Option<Vec<u8>> {
         return None;
     }
     let candidates = probe::debug_file_candidates(elf, std::path::Path::new(&file.path));
-    candidates.into_iter().find_map(|path| std::fs::read(path).ok())
+    // Beside a target's file, so whatever the target put there.
+    candidates.into_iter().find_map(|path| regular::bytes(&regular::open(&path).ok()?, FILE_BYTES).ok())
 }
 
 fn python_object(elf: &Elf<'_>, bytes: &[u8], path: &str) -> Option<PythonObject> {

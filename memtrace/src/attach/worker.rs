@@ -21,8 +21,13 @@ use crate::{
     kernel::{
         Kernel,
         attach::{Attachment, Probe},
+        seccomp,
     },
 };
+
+/// Files attached to in one process; each takes two descriptors. Two or three is what real ones have: their C library,
+/// Python, perhaps a second C library.
+const FILES: usize = 32;
 
 /// What to do.
 #[derive(Debug)]
@@ -197,6 +202,18 @@ impl Worker {
         }
         let probes = probes_of(object, self.python_objects);
         if probes.is_empty() {
+            return;
+        }
+        if attached.attachments.len() >= FILES {
+            outcome.failures += 1;
+            outcome
+                .notes
+                .push(format!("it maps more than {FILES} files with allocators; the others are not traced"));
+            return;
+        }
+        if let Some(objection) = seccomp::objection(pid) {
+            outcome.failures += 1;
+            outcome.notes.push(format!("{} is not traced: {objection}", object.file.path));
             return;
         }
         match self.kernel.attach(&object.file.own_path(), &probes, pid) {

@@ -19,11 +19,17 @@ use crate::host::{
     process,
 };
 
-/// Shortest time between two looks at a process' mappings: code that is in no file (a JIT) asks again and again.
-const REMAP_INTERVAL: Duration = Duration::from_millis(100);
+/// Code that is in no file (a JIT) asks for a look at the mappings again and again. So the next look waits this many
+/// times as long as the last one took, 5 % of a core at most, and no longer than this in all: a stack from a library
+/// that was loaded meanwhile stays nameless.
+const REMAP_PAUSE_FACTOR: u32 = 20;
+const REMAP_PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// Nameless addresses remembered of a process, 8 bytes each, to count them once.
 const UNRESOLVED: usize = 8192;
+
+/// Notes kept of a process: some have names of files in them, of which it can map any number.
+const NOTES: usize = 32;
 
 /// The kernel renames a process in its exec, a moment before the exec is told of.
 const EXEC_DELAY: Duration = Duration::from_millis(100);
@@ -61,7 +67,8 @@ pub struct Followed {
     /// The interpreter's file.
     pub interpreter: Option<FileId>,
     space: AddressSpace,
-    last_remap: Option<Instant>,
+    /// Not before this time.
+    next_remap: Option<Instant>,
     unresolved: HashSet<u64>,
     comm_before: Option<(Instant, String)>,
 }
@@ -82,7 +89,7 @@ impl Followed {
             since: Instant::now(),
             interpreter: None,
             space: AddressSpace::default(),
-            last_remap: None,
+            next_remap: None,
             unresolved: HashSet::new(),
             comm_before: None,
         }
@@ -91,6 +98,16 @@ impl Followed {
     /// Its executable mappings and its Python code.
     pub const fn code(&mut self) -> (&AddressSpace, Option<&mut PythonCode>) {
         (&self.space, self.python.as_mut())
+    }
+
+    /// Remembers what a user should know of it. True when that is new, and worth saying.
+    pub fn note(&mut self, note: &str) -> bool {
+        self.notes.len() < NOTES && self.notes.insert(note.to_owned())
+    }
+
+    /// The numbers of the files that it maps.
+    pub fn modules(&self) -> impl Iterator<Item = u32> {
+        self.space.ranges().iter().map(|range| range.module)
     }
 
     /// How many of these frames have no name and were not met before. Where a stack just ends is no frame.
@@ -141,7 +158,7 @@ impl Followed {
         self.python = None;
         self.interpreter = None;
         self.space = AddressSpace::default();
-        self.last_remap = None;
+        self.next_remap = None;
         self.generation += 1;
         self.notes.clear();
     }
@@ -151,15 +168,20 @@ impl Followed {
         if self.space.covers(addresses) {
             return;
         }
-        let is_recent = self.last_remap.is_some_and(|last| last.elapsed() < REMAP_INTERVAL);
-        if !is_recent {
+        if self.next_remap.is_none_or(|next| Instant::now() >= next) {
             self.remap(modules);
         }
     }
 
     /// Looks at its mappings anew. When it is gone, what was known stays.
     pub fn remap(&mut self, modules: &mut Modules) {
-        self.last_remap = Some(Instant::now());
+        let start = Instant::now();
+        self.read_mappings(modules);
+        let pause = (start.elapsed() * REMAP_PAUSE_FACTOR).min(REMAP_PAUSE_MAX);
+        self.next_remap = Some(Instant::now() + pause);
+    }
+
+    fn read_mappings(&mut self, modules: &mut Modules) {
         let thread = process::live_thread(self.info.pid);
         let Ok(mappings) = mappings::of_process(thread) else { return };
         let executable = mappings.iter().filter(|mapping| mapping.executable);

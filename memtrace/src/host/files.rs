@@ -2,13 +2,16 @@
 //! deleted, or replaced on disk.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use super::mappings::{FileId, Mapping};
+use super::{
+    mappings::{FileId, Mapping},
+    regular,
+};
 
 /// An open file of a target. Holding it keeps the inode, and so probes and symbols, whatever happens to the path.
 #[derive(Debug)]
@@ -27,9 +30,8 @@ impl MappedFile {
     /// When neither way works: the process is gone, or this one may not look.
     pub fn open(pid: u32, mapping: &Mapping) -> io::Result<Self> {
         let through_mapping = format!("/proc/{pid}/map_files/{:x}-{:x}", mapping.start, mapping.end);
-        let file = File::open(&through_mapping).or_else(|error| {
-            if mapping.deleted { Err(error) } else { File::open(path_in_root(pid, &mapping.path)) }
-        })?;
+        let file = regular::open(Path::new(&through_mapping))
+            .or_else(|error| if mapping.deleted { Err(error) } else { open_by_path(pid, &mapping.path) })?;
         Ok(Self { file, id: mapping.file, path: mapping.path.clone() })
     }
 
@@ -38,7 +40,7 @@ impl MappedFile {
     /// # Errors
     /// When it is not there.
     pub fn open_in_root(pid: u32, path: &str) -> io::Result<Self> {
-        let file = File::open(path_in_root(pid, path))?;
+        let file = open_by_path(pid, path)?;
         let metadata = file.metadata()?;
         let device = (rustix::fs::major(metadata.dev()), rustix::fs::minor(metadata.dev()));
         Ok(Self { file, id: FileId { device, inode: metadata.ino() }, path: path.to_owned() })
@@ -56,12 +58,12 @@ impl MappedFile {
     /// # Errors
     /// When reading fails, or the file is too large.
     pub fn bytes(&self, bytes_max: u64) -> io::Result<Vec<u8>> {
-        let length = self.file.metadata()?.len();
-        if length > bytes_max {
-            return Err(io::Error::other(format!("{length} bytes, more than the {bytes_max} that are read")));
-        }
-        fs::read(self.own_path())
+        regular::bytes(&self.file, bytes_max)
     }
+}
+
+fn open_by_path(pid: u32, path: &str) -> io::Result<File> {
+    regular::open_in(&path_in_root(pid, "/"), Path::new(path))
 }
 
 /// A path in a process' own root directory, as seen from here.

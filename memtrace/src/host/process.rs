@@ -1,11 +1,16 @@
 //! What `/proc/PID` says of a process.
 
-use std::{fs, io};
+use std::{
+    fs,
+    io::{self, Read as _},
+};
 
 use memtrace_core::model::ProcessInfo;
 
 /// From `include/linux/sched.h`.
 const PF_KTHREAD: u64 = 0x0020_0000;
+/// Bytes kept of a process' arguments: they are in every report.
+const CMDLINE_BYTES: usize = 16 * 1024;
 
 /// A line of `/proc/PID/stat`, as far as it is needed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,7 +71,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
 pub fn info(pid: u32) -> io::Result<ProcessInfo> {
     let stat = stat(pid)?;
     let thread = live_thread(pid);
-    let cmdline = fs::read(format!("/proc/{thread}/cmdline")).unwrap_or_default();
+    let cmdline = cmdline(thread);
     let words = cmdline.strip_suffix(b"\0").unwrap_or(&cmdline).split(|byte| *byte == 0);
     Ok(ProcessInfo {
         pid,
@@ -81,6 +86,19 @@ pub fn info(pid: u32) -> io::Result<ProcessInfo> {
             .ok()
             .map(|path| path.to_string_lossy().into_owned()),
     })
+}
+
+/// The arguments, each ended by a zero byte. The kernel allows megabytes of them: what is too long ends in `...`.
+fn cmdline(pid: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(format!("/proc/{pid}/cmdline"));
+    // Of a process that is gone, as much as was read.
+    let _gone = file.and_then(|file| file.take(CMDLINE_BYTES as u64 + 1).read_to_end(&mut bytes));
+    if bytes.len() > CMDLINE_BYTES {
+        bytes.truncate(CMDLINE_BYTES);
+        bytes.extend_from_slice(b"...\0");
+    }
+    bytes
 }
 
 /// Resident set size.
@@ -178,6 +196,19 @@ mod tests {
     fn a_truncated_line_is_refused() {
         assert_eq!(parse_stat("7 (a) S 1"), None);
         assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn arguments_without_end_are_cut_and_say_so() {
+        let mut child = std::process::Command::new("sleep")
+            .args(["10", "0"])
+            .args(std::iter::repeat_n("0", 20_000))
+            .spawn()
+            .expect("`sleep` is there");
+        let cmdline = info(child.id()).expect("it runs").cmdline;
+        child.kill().and_then(|()| child.wait()).expect("it is ours");
+        assert_eq!((cmdline[1].as_str(), cmdline[2].as_str()), ("10", "0"));
+        assert!(cmdline.len() < 10_000 && cmdline.last().is_some_and(|last| last.ends_with("...")));
     }
 
     #[test]

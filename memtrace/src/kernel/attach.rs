@@ -63,6 +63,10 @@ impl Attachment {
 impl Kernel {
     /// Attaches entry probes at all of `probes`, and return probes where the call has a result.
     ///
+    /// Return probes replace return addresses on the stack, which Go's runtime would find when it moves a stack. A Go
+    /// program is safe all the same: without cgo it is static and has no allocator of C's to attach to, and with cgo C
+    /// functions run on a thread's own stack (`g0`), which is never moved.
+    ///
     /// Returns before entries: an entry without its return would be counted as a lost return. Of the entries frees come
     /// first: the kernel puts probes in place one after the other while the process runs, and a block whose allocation
     /// was seen and whose free was not would count as live.

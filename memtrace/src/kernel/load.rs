@@ -206,6 +206,7 @@ impl Kernel {
                 self.settings.newtask_pid_offset = offsets.newtask_pid;
                 self.settings.newtask_flags_offset = offsets.newtask_flags;
                 self.settings.rename_pid_offset = offsets.rename_pid;
+                self.settings.exec_old_pid_offset = offsets.exec_old_pid;
             }
             Err(error) => {
                 let sentence = format!(

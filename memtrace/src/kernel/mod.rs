@@ -10,6 +10,7 @@ mod fs_base;
 mod load;
 mod multi;
 pub mod requirements;
+pub mod seccomp;
 mod sys;
 mod targets;
 pub mod tracefs;

@@ -46,6 +46,8 @@ pub struct LifecycleOffsets {
     pub newtask_flags: u16,
     /// `task_rename`: `pid`.
     pub rename_pid: u16,
+    /// `sched_process_exec`: `old_pid`.
+    pub exec_old_pid: u16,
 }
 
 /// Mounts tracefs if need be and reads the offsets.
@@ -62,6 +64,7 @@ pub fn lifecycle_offsets() -> Result<LifecycleOffsets, TracefsError> {
         newtask_pid: offset("task/task_newtask", "pid")?,
         newtask_flags: offset("task/task_newtask", "clone_flags")?,
         rename_pid: rename_offset(offset)?,
+        exec_old_pid: offset("sched/sched_process_exec", "old_pid")?,
     })
 }
 

@@ -7,6 +7,7 @@
 mod draft;
 mod output;
 mod publisher;
+mod source;
 mod symbols;
 
 pub use draft::{Draft, DraftFrame, DraftProcess, DraftSite};

@@ -2,23 +2,24 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    path::PathBuf,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-use blazesym::symbolize::{
-    CodeInfo, Input, Sym, Symbolized, Symbolizer,
-    source::{Elf, Source},
-};
+use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer, source::Source};
 use memtrace_core::{
     attribute::interesting,
     model::{Frame, FrameKind},
 };
 
-use crate::follow::Module;
+use super::source;
+use crate::{follow::Module, host::cut_files};
 
-/// Places remembered; each takes a few hundred bytes with its names.
+/// Places remembered; each takes a few hundred bytes with its names. Nameless ones are remembered apart, at 12 bytes.
 const PLACES: usize = 65_536;
+
+/// Files that the symbolizer keeps mapped, with what it has parsed of them: from a few kilobytes to some megabytes.
+const FILES: usize = 256;
 
 type Place = (u32, u64);
 
@@ -27,13 +28,23 @@ pub(super) struct Symbols {
     symbolizer: Symbolizer,
     found: HashMap<Place, Arc<[Frame]>>,
     unresolved: BTreeSet<Place>,
+    /// Modules that this symbolizer has opened.
+    opened: BTreeSet<u32>,
+}
+
+fn symbolizer() -> Symbolizer {
+    let builder = Symbolizer::builder();
+    builder.enable_code_info(true).enable_inlined_fns(true).enable_demangling(true).build()
 }
 
 impl Symbols {
     pub(super) fn new() -> Self {
-        let builder = Symbolizer::builder();
-        let builder = builder.enable_code_info(true).enable_inlined_fns(true).enable_demangling(true);
-        Self { symbolizer: builder.build(), found: HashMap::new(), unresolved: BTreeSet::new() }
+        Self {
+            symbolizer: symbolizer(),
+            found: HashMap::new(),
+            unresolved: BTreeSet::new(),
+            opened: BTreeSet::new(),
+        }
     }
 
     /// Looks up all of these places that are not known yet, file by file.
@@ -48,6 +59,10 @@ impl Symbols {
             }
         }
         for (module, offsets) in wanted.into_values() {
+            if self.opened.len() >= FILES && !self.opened.contains(&module.number) {
+                self.forget_files();
+            }
+            self.opened.insert(module.number);
             self.look_up(module, &offsets.into_iter().collect::<Vec<_>>());
         }
     }
@@ -63,17 +78,40 @@ impl Symbols {
         self.unresolved.len() as u64
     }
 
+    /// blazesym keeps every file that it has opened.
+    fn forget_files(&mut self) {
+        self.symbolizer = symbolizer();
+        self.opened.clear();
+    }
+
+    /// Reads a file that its owner may be changing at this moment, by a parser that is not ours: whatever happens, it
+    /// is this file that has no names.
+    fn symbolize(&mut self, module: &Module, offsets: &[u64]) -> Option<Result<Vec<Vec<Frame>>, String>> {
+        let file = module.file.as_ref()?;
+        let missing_before = cut_files::pages_missing();
+        let source = Source::Elf(source::of(file));
+        let symbolize = || {
+            let all = self.symbolizer.symbolize(&source, Input::FileOffset(offsets));
+            all.map(|all| all.into_iter().map(|symbol| frames_of(module, &symbol)).collect::<Vec<_>>())
+                .map_err(|error| format!("{error:#}"))
+        };
+        let result = catch_unwind(AssertUnwindSafe(symbolize));
+        let is_cut = cut_files::pages_missing() != missing_before;
+        if is_cut || result.is_err() {
+            // What it has parsed of this file is worth nothing.
+            self.forget_files();
+        }
+        let panicked = || Err("the symbolizer panicked".to_owned());
+        let result = result.unwrap_or_else(|_| panicked());
+        Some(if is_cut { Err("the file was cut while it was read".to_owned()) } else { result })
+    }
+
     fn look_up(&mut self, module: &Module, offsets: &[u64]) {
-        let result = module.file.as_ref().map(|file| {
-            let source = Source::Elf(Elf::new(path_to_read(module, &file.own_path())));
-            self.symbolizer
-                .symbolize(&source, Input::FileOffset(offsets))
-                .map(|all| all.into_iter().map(|symbol| frames_of(module, &symbol)).collect::<Vec<_>>())
-        });
+        let result = self.symbolize(module, offsets);
         let reason = match &result {
             None => "file_not_opened",
             Some(Err(error)) => {
-                tracing::debug!("no symbols of {}: {error:#}", module.path);
+                tracing::debug!("no symbols of {}: {error}", module.path);
                 "no_symbols"
             }
             Some(Ok(_)) => "no_symbol",
@@ -82,7 +120,9 @@ impl Symbols {
         for offset in offsets {
             let mut frames = all.next().unwrap_or_default();
             if frames.is_empty() {
-                self.unresolved.insert((module.number, *offset));
+                if self.unresolved.len() < PLACES {
+                    self.unresolved.insert((module.number, *offset));
+                }
                 frames.push(nameless(module, *offset, reason));
             }
             for frame in &mut frames {
@@ -91,15 +131,6 @@ impl Symbols {
             self.found.insert((module.number, *offset), frames.into());
         }
     }
-}
-
-/// The file's own path where it leads to the same file, so that debug files beside it are found; else the open file.
-fn path_to_read(module: &Module, own_path: &PathBuf) -> PathBuf {
-    use std::os::unix::fs::MetadataExt as _;
-    let path = PathBuf::from(&*module.path);
-    let identity =
-        |path: &PathBuf| std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
-    if identity(&path).is_some() && identity(&path) == identity(own_path) { path } else { own_path.clone() }
 }
 
 fn frames_of(module: &Module, symbolized: &Symbolized<'_>) -> Vec<Frame> {

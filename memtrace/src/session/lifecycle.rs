@@ -1,12 +1,13 @@
 //! Processes that start, change and end.
 
-use std::time::Instant;
-
 use memtrace_common::DropReason;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{pipeline::Pipeline, report::monotonic_ns, send, watch::watch};
 use crate::{attach::Command, cli::args::Settings, follow::State, host::process};
+
+/// Tasks whose new names are looked at every ten milliseconds; one takes about ten microseconds.
+const NEW_NAMES: usize = 256;
 
 impl Pipeline {
     /// Follows what is wanted and runs already. Returns where ends of processes are told.
@@ -68,8 +69,16 @@ impl Pipeline {
         send(&self.commands, Command::Executed { target });
     }
 
-    /// The name is read anew: the record has the one that the task had when it asked for the change.
+    /// A task changed its name. Any process of the machine can do that a million times a second, so names are looked at
+    /// with the next chores, once a task; and by the census alone when there are too many.
     pub(super) fn renamed(&mut self, task: u32) {
+        if self.new_names.len() < NEW_NAMES {
+            self.new_names.insert(task);
+        }
+    }
+
+    /// The name is read anew: the record has the one that the task had when it asked for the change.
+    pub(super) fn see_new_name(&mut self, task: u32) {
         let Some(comm) = process::comm(task) else { return };
         if let Some(followed) = self.processes.running_mut(task) {
             followed.renamed(comm);
@@ -97,6 +106,7 @@ impl Pipeline {
         if !process::has_memory(pid) {
             return;
         }
+        let start_time_ticks = info.start_time_ticks;
         let followed = self.processes.add(info);
         let target = followed.target;
         if !self.aggregator.add_process(target, monotonic_ns()) {
@@ -109,7 +119,9 @@ impl Pipeline {
             self.drops.count(DropReason::ProcessesFull);
         }
         let watched = self.exits.as_ref().is_some_and(|exits| watch(pid, target, exits).is_ok());
-        if !watched {
+        // The pid can have been given to another process before the watch began.
+        let is_same = process::stat(pid).is_ok_and(|stat| stat.start_time_ticks == start_time_ticks);
+        if !watched || !is_same {
             self.exited(target);
             return;
         }
@@ -124,7 +136,7 @@ impl Pipeline {
             self.kernel.targets.unfollow(process.info.pid);
         }
         self.processes.exited(target);
-        self.looks.retain(|(_, other, _)| *other != target);
+        self.looks.forget(target);
         send(&self.commands, Command::Unfollow { target });
     }
 
@@ -136,14 +148,5 @@ impl Pipeline {
     /// True when there is nothing left to wait for: processes were named by number only, and all have ended.
     pub(super) fn is_done(&self) -> bool {
         self.selection.names.is_empty() && self.processes.iter().all(|process| process.state == State::Exited)
-    }
-
-    /// Looks again at a process soon while it starts, and now and then later: libraries can be loaded at any time.
-    pub(super) fn look_again(&mut self, target: u32, is_unfinished: bool) {
-        let times = self.looks.iter().find(|(_, other, _)| *other == target).map(|(_, _, times)| *times);
-        self.looks.retain(|(_, other, _)| *other != target);
-        let times = times.unwrap_or(0) + 1;
-        let delay = super::chores::delay_before_look(times, is_unfinished);
-        self.looks.insert((Instant::now() + delay, target, times));
     }
 }

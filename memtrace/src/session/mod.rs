@@ -9,6 +9,7 @@
 
 mod chores;
 mod lifecycle;
+mod looks;
 mod pipeline;
 mod report;
 mod shutdown;
@@ -30,7 +31,7 @@ use self::{
 use crate::{
     attach::{Command, Outcome, Worker},
     cli::args::Settings,
-    host::launch::Launched,
+    host::{cut_files, launch::Launched},
     ingest::Ring,
     kernel::{Kernel, Options},
     publish::{Publisher, Publishing},
@@ -51,6 +52,9 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
 
 async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
     raise_descriptor_limit();
+    if let Err(error) = cut_files::survive() {
+        tracing::debug!("a file that is cut while it is read can end this process: {error}");
+    }
     // First of all that can fail: who may not trace at all is to hear that, and not that a port is in use.
     let mut kernel = Kernel::load(Options {
         ring_bytes: settings.ring_bytes,

@@ -1,8 +1,12 @@
 //! The state of a run, and what a record does to it.
 
-use std::{collections::BTreeSet, sync::mpsc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::mpsc,
+    time::Instant,
+};
 
-use memtrace_common::DropReason;
+use memtrace_common::{DropReason, StackEnd};
 use memtrace_core::{
     aggregate::{Aggregator, DropCounts, Query},
     attribute::{self, FunctionNames},
@@ -10,11 +14,11 @@ use memtrace_core::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{report::Reporter, send};
+use super::{looks::Looks, report::Reporter, send};
 use crate::{
     attach::{Command, Outcome},
     cli::args::Settings,
-    follow::{Modules, Processes},
+    follow::{Modules, Processes, State},
     kernel::{FlushLog, Targets},
     targets::Selection,
 };
@@ -34,8 +38,9 @@ pub(super) struct Pipeline {
     /// What this task lost; the ledger and the kernel count their own.
     pub(super) drops: DropCounts,
     pub(super) counts: Counts,
-    /// When to look again at a process that is not complete yet: time, target, how often it was looked at.
-    pub(super) looks: BTreeSet<(Instant, u32, u32)>,
+    pub(super) looks: Looks,
+    /// Tasks that changed their names since the last chores.
+    pub(super) new_names: BTreeSet<u32>,
     pub(super) exits: Option<UnboundedSender<u32>>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) kernel: KernelParts,
@@ -52,9 +57,11 @@ pub(super) struct KernelParts {
 }
 
 /// What a run counts besides losses.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     pub(super) stacks_truncated: u64,
+    /// By reason; of each stack the end of Python's frames and that of the native ones.
+    pub(super) stacks_ended: BTreeMap<StackEnd, u64>,
     pub(super) frames_unresolved: u64,
     pub(super) processes_seen: u64,
 }
@@ -77,7 +84,8 @@ impl Pipeline {
             reporter,
             drops: DropCounts::default(),
             counts: Counts::default(),
-            looks: BTreeSet::new(),
+            looks: Looks::default(),
+            new_names: BTreeSet::new(),
             exits: None,
             commands,
             kernel,
@@ -136,6 +144,9 @@ impl Pipeline {
         let attributed =
             attribute::attribute(stack, space, python, &memory, &mut self.names, self.show_internal);
         self.counts.frames_unresolved += process.count_unresolved(&attributed.frames);
+        for end in [stack.python_end, stack.native_end] {
+            *self.counts.stacks_ended.entry(end).or_default() += 1;
+        }
         self.counts.stacks_truncated += u64::from(attributed.is_truncated);
         self.aggregator.define_stack(stack.target, stack.stack_id, stack.check, attributed.frames);
     }
@@ -148,6 +159,7 @@ impl Pipeline {
             send(&self.commands, Command::Unfollow { target: outcome.target });
             return;
         };
+        let is_running = process.state == State::Running;
         process.probes = outcome.probes;
         if let Some(interpreter) = outcome.interpreter {
             process.set_interpreter(interpreter);
@@ -155,10 +167,12 @@ impl Pipeline {
         process.remap(&mut self.modules);
         let pid = process.info.pid;
         for note in outcome.notes {
-            if process.notes.insert(note.clone()) {
+            if process.note(&note) {
                 self.reporter.warn(Some(pid), note);
             }
         }
-        self.look_again(outcome.target, outcome.is_unfinished);
+        if is_running {
+            self.looks.answered(Instant::now(), outcome.target, outcome.is_unfinished);
+        }
     }
 }

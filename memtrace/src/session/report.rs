@@ -99,6 +99,15 @@ impl Pipeline {
         let draft = self.draft();
         self.reporter.publisher.publish(draft);
         self.release_exited();
+        self.forget_unused_modules();
+    }
+
+    /// Programs that map file after file, and processes that come and go, must not fill the table for ever.
+    fn forget_unused_modules(&mut self) {
+        if self.modules.is_crowded() {
+            let used = self.processes.iter().flat_map(Followed::modules).collect();
+            self.modules.forget_unused(&used);
+        }
     }
 
     /// The last report, the end, and what went wrong with the output.
@@ -189,7 +198,7 @@ impl Pipeline {
             }
             FrameRef::Native { module, offset } => match self.modules.get(module) {
                 Some(module) => DraftFrame::Native(std::sync::Arc::clone(module), offset),
-                None => DraftFrame::Known(Frame::unknown("module_unknown")),
+                None => DraftFrame::Known(Frame::unknown("module_forgotten")),
             },
             FrameRef::Unknown { address, reason } => DraftFrame::Known(Frame {
                 offset: (address != 0).then_some(address),
@@ -206,6 +215,7 @@ impl Pipeline {
             events: self.aggregator.events(),
             dropped: DropReason::ALL.into_iter().map(|reason| (reason, losses(reason))).collect(),
             stacks_truncated: self.counts.stacks_truncated,
+            stacks_ended: self.counts.stacks_ended.clone(),
             frames_unresolved: self.counts.frames_unresolved,
         }
     }

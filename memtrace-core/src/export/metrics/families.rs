@@ -92,6 +92,12 @@ pub const FAMILIES: &[Family] = &[
         source: Source::Snapshot(|snapshot| snapshot.quality.stacks_truncated as f64),
     },
     Family {
+        name: "memtrace_stack_ends_total",
+        kind: Kind::Counter,
+        help: "Walks along distinct stacks, Python's and native ones, by the reason for which they ended.",
+        source: Source::StackEnd,
+    },
+    Family {
         name: "memtrace_frames_unresolved_total",
         kind: Kind::Counter,
         help: "Distinct frames without a name.",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use memtrace_common::DropReason;
+use memtrace_common::{DropReason, StackEnd};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// What every line has.
@@ -45,6 +45,19 @@ impl Serialize for DroppedCounts<'_> {
         let mut map = serializer.serialize_map(Some(DropReason::ALL.len()))?;
         for reason in DropReason::ALL {
             map.serialize_entry(reason.name(), &self.0.get(&reason).copied().unwrap_or(0))?;
+        }
+        map.end()
+    }
+}
+
+/// Every reason for which a walk along a stack ends, in the order of its number, 0 included.
+pub(super) struct StackEndCounts<'a>(pub(super) &'a BTreeMap<StackEnd, u64>);
+
+impl Serialize for StackEndCounts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(StackEnd::ALL.len()))?;
+        for end in StackEnd::ALL {
+            map.serialize_entry(end.name(), &self.0.get(&end).copied().unwrap_or(0))?;
         }
         map.end()
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::model::{Frame, OwnCost, ProcessSnapshot, ProcessState, Quality, SiteSnapshot, Snapshot};
 
 use super::JsonOptions;
-use super::line::DroppedCounts;
+use super::line::{DroppedCounts, StackEndCounts};
 
 #[derive(Serialize)]
 pub(super) struct SnapshotData<'a> {
@@ -23,6 +23,7 @@ struct QualityData<'a> {
     events: u64,
     dropped: DroppedCounts<'a>,
     stacks_truncated: u64,
+    stacks_ended: StackEndCounts<'a>,
     frames_unresolved: u64,
 }
 
@@ -113,6 +114,7 @@ impl<'a> QualityData<'a> {
             events: quality.events,
             dropped: DroppedCounts(&quality.dropped),
             stacks_truncated: quality.stacks_truncated,
+            stacks_ended: StackEndCounts(&quality.stacks_ended),
             frames_unresolved: quality.frames_unresolved,
         }
     }

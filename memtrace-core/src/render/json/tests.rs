@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use memtrace_common::StackEnd;
 use serde_json::Value;
 
 use super::*;
@@ -100,6 +101,7 @@ fn the_documentation_has_a_row_for_every_key_and_no_other() {
         ("begin", "data of begin"),
         ("snapshot", "data of snapshot"),
         ("quality", "quality"),
+        ("stacks_ended", "stacks_ended"),
         ("own_cost", "own_cost"),
         ("process", "process"),
         ("other_sites", "other_sites"),
@@ -125,6 +127,22 @@ fn the_schema_knows_every_drop_reason_in_order() {
     let required = schema["$defs"]["dropped"]["required"].as_array().unwrap().clone();
     let names: Vec<Value> = DropReason::ALL.iter().map(|reason| Value::from(reason.name())).collect();
     assert_eq!(required, names);
+}
+
+#[test]
+fn the_schema_knows_every_end_of_a_stack_in_order() {
+    let schema = schema();
+    let required = schema["$defs"]["stacks_ended"]["required"].as_array().unwrap().clone();
+    let names: Vec<Value> = StackEnd::ALL.iter().map(|end| Value::from(end.name())).collect();
+    assert_eq!(required, names);
+}
+
+#[test]
+fn every_end_of_a_stack_is_a_key_with_its_count() {
+    let value = snapshot_value(&moment(vec![process(4121, "python3.11")]));
+    let ended = value["data"]["quality"]["stacks_ended"].as_object().unwrap();
+    assert_eq!(ended.len(), StackEnd::ALL.len());
+    assert_eq!((&ended["read_fault"], &ended["bad_pointer"]), (&Value::from(1), &Value::from(0)));
 }
 
 #[test]
