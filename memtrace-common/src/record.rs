@@ -72,6 +72,9 @@ pub mod flags {
     pub const NEW_BLOCK_IS_LIBC: u16 = 1;
     /// `Forked`: the child shares its parent's memory until it execs (vfork, posix_spawn).
     pub const SHARES_MEMORY: u16 = 2;
+    /// `Executed`: by another thread than the first, which it replaces. Probes attached to the process hang on the
+    /// task that was the first, and have gone with it.
+    pub const BY_OTHER_THREAD: u16 = 4;
 }
 
 /// An allocation that succeeded, written at return.

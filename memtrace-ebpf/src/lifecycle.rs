@@ -66,18 +66,21 @@ pub fn executed(ctx: &TracePointContext) {
     }
     debug!(ctx, "process {} executed, target {}", process, target);
     let _ = THREADS.remove(&bpf_get_current_pid_tgid());
-    forget_former_thread(ctx, process);
-    report(RecordKind::Executed, 0, target, process, 0);
+    let is_other_thread = forget_former_thread(ctx, process);
+    let flags = if is_other_thread { flags::BY_OTHER_THREAD } else { 0 };
+    report(RecordKind::Executed, flags, target, process, 0);
 }
 
 /// A thread that executes becomes the main thread (`de_thread`, fs/exec.c), and no exit is told of the id that it had.
+/// True when it was another thread.
 #[inline(always)]
-fn forget_former_thread(ctx: &TracePointContext, process: u32) {
-    let Some(settings) = settings() else { return };
+fn forget_former_thread(ctx: &TracePointContext, process: u32) -> bool {
+    let Some(settings) = settings() else { return false };
     // SAFETY: the offset is within the tracepoint's record, the daemon took it from its format file.
-    if let Ok(former) = unsafe { ctx.read_at::<u32>(usize::from(settings.exec_old_pid_offset)) } {
-        let _ = THREADS.remove(&(u64::from(process) << 32 | u64::from(former)));
-    }
+    let former = unsafe { ctx.read_at::<u32>(usize::from(settings.exec_old_pid_offset)) };
+    let Ok(former) = former else { return false };
+    let _ = THREADS.remove(&(u64::from(process) << 32 | u64::from(former)));
+    former != process
 }
 
 /// A thread exited.

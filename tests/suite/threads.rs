@@ -93,3 +93,22 @@ fn processes_of_one_name_that_start_together_are_kept_apart() {
         assert_eq!((figures.live_blocks, figures.live_bytes), (books.live_blocks, books.live_bytes));
     }
 }
+
+/// Such a thread becomes the process' first, and the one that was the first goes, with all that hung on it.
+#[test]
+fn an_exec_by_another_thread_than_the_first_is_followed() {
+    for backend in ["multi", "single"] {
+        let mut program = Target::c("threads", &["elsewhere"]);
+        let memtrace = Memtrace::follow_with(&program, &["--attach", backend]);
+        program.go(10);
+        program.exec_as(&comm::unique("exec"));
+        memtrace.wait_for_process(program.pid(), "the new image is traced", |process| {
+            process.figures.allocations == 0 && process.probes > 0
+        });
+        program.go(100);
+        let books: Figures = program.books();
+        let report = memtrace.stop();
+        report.assert_nothing_lost();
+        assert_eq!(report.process(program.pid()).figures, books, "{backend}");
+    }
+}

@@ -72,7 +72,12 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
             out.put(offset_of!(record::Lifecycle, parent), &parent.to_le_bytes());
             out.0
         }
-        Event::Executed { target, process, comm } => lifecycle(RecordKind::Executed, target, process, comm).0,
+        Event::Executed { target, process, by_other_thread, comm } => {
+            let mut out = lifecycle(RecordKind::Executed, target, process, comm);
+            let bits = if by_other_thread { flags::BY_OTHER_THREAD } else { 0 };
+            out.put(offset_of!(Header, flags), &bits.to_le_bytes());
+            out.0
+        }
         Event::Exited { target, process, thread } => {
             let mut out = lifecycle(RecordKind::Exited, target, process, &[]);
             out.put(offset_of!(Header, thread), &thread.to_le_bytes());

@@ -99,6 +99,8 @@ pub enum Event<'a> {
         target: u32,
         /// The process.
         process: u32,
+        /// Another thread than the first did it, and is the first from now on.
+        by_other_thread: bool,
         /// Its comm from now on, up to its NUL.
         comm: &'a [u8],
     },

@@ -184,7 +184,10 @@ fn lifecycle<'a>(kind: RecordKind, record: &Record<'a, { size_of::<record::Lifec
             shares_memory: has_flag(record, flags::SHARES_MEMORY),
             comm,
         },
-        RecordKind::Executed => Event::Executed { target, process, comm },
+        RecordKind::Executed => {
+            let by_other_thread = has_flag(record, flags::BY_OTHER_THREAD);
+            Event::Executed { target, process, by_other_thread, comm }
+        }
         RecordKind::Exited => Event::Exited { target, process, thread: thread(record) },
         _ => Event::Renamed { target, task: process, comm },
     }

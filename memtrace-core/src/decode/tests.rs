@@ -127,11 +127,14 @@ fn events() -> impl Strategy<Value = Event<'static>> {
             let [target, parent, process] = numbers;
             Event::Forked { target, parent, process, shares_memory, comm }
         }),
-        (any::<[u32; 2]>(), comms.clone()).prop_map(|([target, process], comm)| Event::Executed {
-            target,
-            process,
-            comm
-        }),
+        (any::<[u32; 2]>(), any::<bool>(), comms.clone()).prop_map(
+            |([target, process], by_other_thread, comm)| Event::Executed {
+                by_other_thread,
+                target,
+                process,
+                comm
+            }
+        ),
         any::<[u32; 3]>().prop_map(|[target, process, thread]| Event::Exited { target, process, thread }),
         (any::<[u32; 2]>(), comms).prop_map(|([target, task], comm)| Event::Renamed { target, task, comm }),
     ]

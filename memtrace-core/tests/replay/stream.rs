@@ -66,7 +66,12 @@ impl Stream {
             ["show", ..] => self.show(line),
             ["exec", target] => {
                 let target = number(target, "p") as u32;
-                Line::Record(encode(&Event::Executed { target, process: 100 + target, comm: b"new" }))
+                Line::Record(encode(&Event::Executed {
+                    target,
+                    process: 100 + target,
+                    by_other_thread: false,
+                    comm: b"new",
+                }))
             }
             _ => Line::Record(self.record(line, words)),
         };

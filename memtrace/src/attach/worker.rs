@@ -48,6 +48,8 @@ pub enum Command {
     Executed {
         /// Its number.
         target: u32,
+        /// By another thread than the first: what was attached has gone with the first.
+        by_other_thread: bool,
     },
     /// How to walk its Python stacks has changed.
     SetPython {
@@ -126,7 +128,7 @@ impl Worker {
             match command {
                 Command::Follow { target, pid } => self.follow(target, pid),
                 Command::Rescan { target } => self.scan(target),
-                Command::Executed { target } => self.executed(target),
+                Command::Executed { target, by_other_thread } => self.executed(target, by_other_thread),
                 Command::SetPython { target, python } => {
                     if let Err(error) = self.kernel.set_python(target, python) {
                         tracing::warn!("the Python stacks of target {target} may be stale: {error}");
@@ -150,10 +152,14 @@ impl Worker {
         self.scan(target);
     }
 
-    fn executed(&mut self, target: u32) {
+    fn executed(&mut self, target: u32, by_other_thread: bool) {
         self.kernel.clear_python(target);
         if let Some(attached) = self.attached.get_mut(&target) {
             attached.has_python = false;
+            if by_other_thread {
+                attached.files.clear();
+                attached.attachments.drain(..).for_each(|attachment| self.detach.detach(attachment));
+            }
         }
         self.scan(target);
     }

@@ -8,6 +8,7 @@ use std::{
 use memtrace_common::settings::PythonTarget;
 use memtrace_core::{
     attribute::{AddressSpace, CodeRange, PythonCode},
+    decode::StackView,
     model::{FrameRef, ProcessInfo},
 };
 
@@ -159,29 +160,29 @@ impl Followed {
         self.interpreter = None;
         self.space = AddressSpace::default();
         self.next_remap = None;
+        self.probes = 0;
         self.generation += 1;
         self.notes.clear();
     }
 
-    /// Looks at its mappings anew if any of these addresses is in none that is known.
-    pub fn map_in(&mut self, modules: &mut Modules, addresses: impl Iterator<Item = u64>) {
-        if self.space.covers(addresses) {
+    /// Looks at its mappings anew if any address of this stack is in none that is known. A look that was in vain, for
+    /// code that is in no file (a JIT's), is not soon repeated; one that found the address can be: a program that
+    /// loads library after library is named in all of them.
+    pub fn map_in(&mut self, modules: &mut Modules, stack: &StackView<'_>) {
+        let is_pause = self.next_remap.is_some_and(|next| Instant::now() < next);
+        if is_pause || self.space.covers(stack.native_addresses()) {
             return;
         }
-        if self.next_remap.is_none_or(|next| Instant::now() >= next) {
-            self.remap(modules);
+        let start = Instant::now();
+        self.remap(modules);
+        if !self.space.covers(stack.native_addresses()) {
+            let pause = (start.elapsed() * REMAP_PAUSE_FACTOR).min(REMAP_PAUSE_MAX);
+            self.next_remap = Some(Instant::now() + pause);
         }
     }
 
     /// Looks at its mappings anew. When it is gone, what was known stays.
     pub fn remap(&mut self, modules: &mut Modules) {
-        let start = Instant::now();
-        self.read_mappings(modules);
-        let pause = (start.elapsed() * REMAP_PAUSE_FACTOR).min(REMAP_PAUSE_MAX);
-        self.next_remap = Some(Instant::now() + pause);
-    }
-
-    fn read_mappings(&mut self, modules: &mut Modules) {
         let thread = process::live_thread(self.info.pid);
         let Ok(mappings) = mappings::of_process(thread) else { return };
         let executable = mappings.iter().filter(|mapping| mapping.executable);

@@ -42,7 +42,7 @@ impl Pipeline {
         }
     }
 
-    pub(super) fn executed(&mut self, process: u32, comm: &[u8]) {
+    pub(super) fn executed(&mut self, process: u32, by_other_thread: bool, comm: &[u8]) {
         self.retire_replaced(process);
         let comm = String::from_utf8_lossy(comm);
         let is_wanted = self.selection.wants(process, &comm);
@@ -66,7 +66,7 @@ impl Pipeline {
             followed.info = info;
         }
         self.aggregator.clear(target, monotonic_ns());
-        send(&self.commands, Command::Executed { target });
+        send(&self.commands, Command::Executed { target, by_other_thread });
     }
 
     /// A task changed its name. Any process of the machine can do that a million times a second, so names are looked at

@@ -119,7 +119,9 @@ impl Pipeline {
         match event {
             Event::Stack(stack) => self.stack(&stack),
             Event::Forked { process, shares_memory, comm, .. } => self.forked(process, shares_memory, comm),
-            Event::Executed { process, comm, .. } => self.executed(process, comm),
+            Event::Executed { process, by_other_thread, comm, .. } => {
+                self.executed(process, by_other_thread, comm);
+            }
             Event::Exited { target, thread, .. } => self.aggregator.forget_thread(target, thread),
             Event::Renamed { task, .. } => self.renamed(task),
             Event::Allocated(_) | Event::Freed(_) | Event::ReallocBegun(_) | Event::ReallocEnded(_) => {}
@@ -138,7 +140,7 @@ impl Pipeline {
             self.drops.count(DropReason::UnknownTarget);
             return;
         };
-        process.map_in(&mut self.modules, stack.native_addresses());
+        process.map_in(&mut self.modules, stack);
         let memory = process.memory;
         let (space, python) = process.code();
         let attributed =

@@ -1,6 +1,7 @@
 // Proves that figures are right whatever becomes of a process' threads.
 //
 //   threads crowd     50 threads at once, each of which keeps a block a round and gives others back
+//   threads elsewhere the same with 4, told what to do in another thread than the first, which waits
 //   threads orphans   the same with 4, after main has ended by pthread_exit: the process' first thread is a zombie
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -63,5 +64,6 @@ int main(int argc, char **argv) {
     if (is_crowd) serve_elsewhere(argv);
     pthread_t thread;
     if (pthread_create(&thread, NULL, serve_elsewhere, argv) != 0) _exit(97);
+    if (argc > 1 && strcmp(argv[1], "elsewhere") == 0) pthread_join(thread, NULL);
     pthread_exit(NULL);
 }
