@@ -10,6 +10,7 @@ use crate::support::interpreters::{self, Interpreter};
 use crate::support::memory::{ProcessMemory, RuntimeFinder};
 use crate::support::memtrace::Memtrace;
 use crate::support::poll;
+use crate::support::releases;
 use crate::support::report::Report;
 use crate::support::snapshot::{Process, Site};
 use crate::support::target::Target;
@@ -55,6 +56,13 @@ const FORGERIES: [(&str, &str, Left, &str); 18] = [
 #[test]
 fn forged_structures_of_every_interpreter_end_walks_with_a_reason_and_invent_nothing() {
     for interpreter in &interpreters::found() {
+        if releases::split(&interpreter.path).is_some() {
+            println!(
+                "not tested: {} cannot load a library from outside its root",
+                interpreter.path.display()
+            );
+            continue;
+        }
         println!("{}", interpreter.path.display());
         check(interpreter);
     }
