@@ -56,6 +56,10 @@ drop_reasons! {
     ProcessesFull = "processes_full",
     /// A block was handed out again though no free was seen: the free was lost, and the old block was taken out.
     FreeInferred = "free_inferred",
+    /// Samples of a window whose frees could not all be seen (the ring was full, or the window closed late) were dropped.
+    WindowVoid = "window_void",
+    /// The process is at its limit of followed samples; some were dropped at random and the rest weigh more.
+    SamplesFull = "samples_full",
     /// A probe could not be attached to a process.
     AttachFailed = "attach_failed",
 }

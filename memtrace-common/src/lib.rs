@@ -9,6 +9,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod allowance;
 pub mod call;
 pub mod counter;
 pub mod drop_reason;
@@ -16,7 +17,9 @@ pub mod limits;
 pub mod record;
 pub mod settings;
 pub mod stack_end;
+pub mod thinning;
 
+pub use allowance::{Allowance, Meter};
 pub use call::{Call, Domain};
 pub use counter::Counter;
 pub use drop_reason::DropReason;

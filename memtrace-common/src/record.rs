@@ -27,6 +27,10 @@ pub enum RecordKind {
     Exited = 8,
     /// [`Lifecycle`]: a task's comm changed.
     Renamed = 9,
+    /// [`HandedOut`]: in a window, an allocation that was not sampled.
+    HandedOut = 10,
+    /// [`OverAllowance`].
+    OverAllowance = 11,
 }
 
 impl RecordKind {
@@ -43,6 +47,8 @@ impl RecordKind {
             7 => Self::Executed,
             8 => Self::Exited,
             9 => Self::Renamed,
+            10 => Self::HandedOut,
+            11 => Self::OverAllowance,
             _ => return None,
         })
     }
@@ -62,8 +68,9 @@ pub struct Header {
     pub thread: u32,
     /// The daemon's number for the process (never reused in a run); 0 for a process that is not traced.
     pub target: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// The window in which it happened ([`crate::Allowance::window`]); 0 in the exact tier, and for a record that is
+    /// of no window.
+    pub window: u32,
 }
 
 /// Bits of [`Header::flags`].
@@ -75,6 +82,11 @@ pub mod flags {
     /// `Executed`: by another thread than the first, which it replaces. Probes attached to the process hang on the
     /// task that was the first, and have gone with it.
     pub const BY_OTHER_THREAD: u16 = 4;
+    /// `ReallocEnded` in a window: it was not sampled. It ends the old block and hands out the new address.
+    pub const UNSAMPLED: u16 = 8;
+    /// `Allocated` and `ReallocEnded` in a window: from this bit on, how often the chance was halved because its
+    /// caller was seen often ([`crate::thinning::chance`]).
+    pub const RARITY_SHIFT: u32 = 8;
 }
 
 /// An allocation that succeeded, written at return.
@@ -101,6 +113,20 @@ pub struct Freed {
     pub header: Header,
     /// The pointer given back.
     pub address: u64,
+}
+
+/// In a window: an address was handed out to an allocation that was not sampled, written at return. Whatever was
+/// followed there has died.
+pub type HandedOut = Freed;
+
+/// A target has hit more probes than it is allowed ([`crate::Allowance::entries_max`]); the daemon is woken.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OverAllowance {
+    /// Kind, thread, target, window.
+    pub header: Header,
+    /// [`crate::Meter::entries`].
+    pub entries: u64,
 }
 
 /// A realloc of a block was entered: from now on its address may be handed out to another thread, but the block
@@ -191,6 +217,7 @@ const _: () = {
     assert!(size_of::<Header>() == 16);
     assert!(size_of::<Allocated>() == 48);
     assert!(size_of::<Freed>() == 24);
+    assert!(size_of::<OverAllowance>() == 24);
     assert!(size_of::<ReallocBegun>() == 24);
     assert!(size_of::<ReallocEnded>() == 56);
     assert!(size_of::<Stack>() == 40 + 16 * PYTHON_FRAMES + 8 * NATIVE_FRAMES);

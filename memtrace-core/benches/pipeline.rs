@@ -19,7 +19,7 @@ use memtrace_core::world::{MemoryReader, Unreadable};
 
 const STACKS: u64 = 10_000;
 const ROUNDS: usize = 7;
-const ORIGIN: Origin = Origin { target: 1, thread: 1, domain: Domain::Libc };
+const ORIGIN: Origin = Origin { target: 1, thread: 1, domain: Domain::Libc, window: 0 };
 
 fn main() -> std::io::Result<()> {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
@@ -220,7 +220,14 @@ fn filled(load: &Load) -> Aggregator {
 }
 
 const fn allocation(address: u64, stack_id: u64) -> Event<'static> {
-    Event::Allocated(Allocation { origin: ORIGIN, address, size_bytes: 48, stack_id, time_ns: 1 })
+    Event::Allocated(Allocation {
+        origin: ORIGIN,
+        address,
+        size_bytes: 48,
+        stack_id,
+        time_ns: 1,
+        rarity_log2: 0,
+    })
 }
 
 /// Addresses as a heap hands them out: in steps of 16 to 128 bytes.
@@ -298,6 +305,8 @@ impl Load {
                     stack_id: self.stack_id,
                     time_ns: 1,
                     new_block_is_libc: false,
+                    rarity_log2: 0,
+                    is_unsampled: false,
                 }));
             } else {
                 records.push(&Event::Freed(Free { origin: ORIGIN, address: old }));

@@ -22,7 +22,7 @@ use crate::{
 #[inline(always)]
 pub fn header(kind: RecordKind, domain: u8, flags: u16, target: u32) -> Header {
     let thread = bpf_get_current_pid_tgid() as u32;
-    Header { kind: kind as u8, domain, flags, thread, target, reserved: 0 }
+    Header { kind: kind as u8, domain, flags, thread, target, window: 0 }
 }
 
 /// `Freed` or `ReallocBegun`: a header and an address.

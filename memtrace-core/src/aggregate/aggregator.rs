@@ -103,6 +103,8 @@ impl Aggregator {
             Event::ReallocBegun(begin) => begin.origin,
             Event::ReallocEnded(end) => end.origin,
             Event::Stack(_)
+            | Event::HandedOut(_)
+            | Event::OverAllowance { .. }
             | Event::Forked { .. }
             | Event::Executed { .. }
             | Event::Exited { .. }

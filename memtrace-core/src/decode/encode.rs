@@ -8,7 +8,7 @@ use memtrace_common::StackEnd;
 use memtrace_common::limits::{NATIVE_FRAMES, PYTHON_FRAMES, SHORT_NATIVE_FRAMES, SHORT_PYTHON_FRAMES};
 use memtrace_common::record::{self, Header, PythonFrame, RecordKind, flags};
 
-use super::{Event, Origin, StackView};
+use super::{Event, Free, Origin, StackView};
 
 /// A stack to be encoded.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +37,19 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
     match *event {
         Event::Allocated(allocation) => {
             let mut out = memory(RecordKind::Allocated, size_of::<record::Allocated>(), allocation.origin);
+            out.put(offset_of!(Header, flags), &rarity_bits(allocation.rarity_log2).to_le_bytes());
             out.put(offset_of!(record::Allocated, address), &allocation.address.to_le_bytes());
             out.put(offset_of!(record::Allocated, size_bytes), &allocation.size_bytes.to_le_bytes());
             out.put(offset_of!(record::Allocated, stack_id), &allocation.stack_id.to_le_bytes());
             out.put(offset_of!(record::Allocated, time_ns), &allocation.time_ns.to_le_bytes());
             out.0
         }
-        Event::Freed(free) => {
-            let mut out = memory(RecordKind::Freed, size_of::<record::Freed>(), free.origin);
-            out.put(offset_of!(record::Freed, address), &free.address.to_le_bytes());
+        Event::Freed(free) => address(RecordKind::Freed, free),
+        Event::HandedOut(handed_out) => address(RecordKind::HandedOut, handed_out),
+        Event::OverAllowance { target, window, entries } => {
+            let mut out = header(RecordKind::OverAllowance, size_of::<record::OverAllowance>(), target, 0);
+            out.put(offset_of!(Header, window), &window.to_le_bytes());
+            out.put(offset_of!(record::OverAllowance, entries), &entries.to_le_bytes());
             out.0
         }
         Event::ReallocBegun(begin) => {
@@ -55,7 +59,9 @@ pub fn encode(event: &Event<'_>) -> Vec<u8> {
         }
         Event::ReallocEnded(end) => {
             let mut out = memory(RecordKind::ReallocEnded, size_of::<record::ReallocEnded>(), end.origin);
-            let bits = if end.new_block_is_libc { flags::NEW_BLOCK_IS_LIBC } else { 0 };
+            let bits = rarity_bits(end.rarity_log2)
+                | if end.new_block_is_libc { flags::NEW_BLOCK_IS_LIBC } else { 0 }
+                | if end.is_unsampled { flags::UNSAMPLED } else { 0 };
             out.put(offset_of!(Header, flags), &bits.to_le_bytes());
             out.put(offset_of!(record::ReallocEnded, old_address), &end.old_address.to_le_bytes());
             out.put(offset_of!(record::ReallocEnded, new_address), &end.new_address.to_le_bytes());
@@ -152,7 +158,18 @@ fn header(kind: RecordKind, length_bytes: usize, target: u32, thread: u32) -> Wr
 fn memory(kind: RecordKind, length_bytes: usize, origin: Origin) -> Writer {
     let mut out = header(kind, length_bytes, origin.target, origin.thread);
     out.put(offset_of!(Header, domain), &[origin.domain as u8]);
+    out.put(offset_of!(Header, window), &origin.window.to_le_bytes());
     out
+}
+
+fn address(kind: RecordKind, free: Free) -> Vec<u8> {
+    let mut out = memory(kind, size_of::<record::Freed>(), free.origin);
+    out.put(offset_of!(record::Freed, address), &free.address.to_le_bytes());
+    out.0
+}
+
+fn rarity_bits(rarity_log2: u8) -> u16 {
+    u16::from(rarity_log2) << flags::RARITY_SHIFT
 }
 
 fn lifecycle(kind: RecordKind, target: u32, process: u32, comm: &[u8]) -> Writer {

@@ -13,6 +13,8 @@ pub struct Origin {
     pub thread: u32,
     /// Whose bytes.
     pub domain: Domain,
+    /// The target's window in which it happened; 0 in the exact tier.
+    pub window: u32,
 }
 
 /// A block was handed out.
@@ -28,6 +30,8 @@ pub struct Allocation {
     pub stack_id: u64,
     /// CLOCK_MONOTONIC.
     pub time_ns: u64,
+    /// In a window: how often its chance to be sampled was halved (`memtrace_common::thinning`).
+    pub rarity_log2: u8,
 }
 
 /// A block is given back.
@@ -65,6 +69,10 @@ pub struct ReallocEnd {
     pub time_ns: u64,
     /// Python's realloc moved the block to libc's heap, and libc has reported it already.
     pub new_block_is_libc: bool,
+    /// In a window: how often its chance to be sampled was halved.
+    pub rarity_log2: u8,
+    /// In a window: it was not sampled. The old block has ended, and the new address was handed out.
+    pub is_unsampled: bool,
 }
 
 /// One record of the ring. `target` is 0 for a process that is not traced.
@@ -78,6 +86,17 @@ pub enum Event<'a> {
     ReallocBegun(ReallocBegin),
     /// A realloc returned.
     ReallocEnded(ReallocEnd),
+    /// In a window, an allocation that was not sampled: what was at this address has ended.
+    HandedOut(Free),
+    /// A target has hit more probes than it is allowed.
+    OverAllowance {
+        /// The process' number.
+        target: u32,
+        /// The window; 0 in the exact tier.
+        window: u32,
+        /// Entry probes hit since it is followed.
+        entries: u64,
+    },
     /// What a stack id stands for.
     Stack(StackView<'a>),
     /// A process was created.
@@ -135,7 +154,9 @@ impl Event<'_> {
             Self::Freed(free) => Some(Event::Freed(free)),
             Self::ReallocBegun(begin) => Some(Event::ReallocBegun(begin)),
             Self::ReallocEnded(end) => Some(Event::ReallocEnded(end)),
+            Self::HandedOut(address) => Some(Event::HandedOut(address)),
             Self::Stack(_)
+            | Self::OverAllowance { .. }
             | Self::Forked { .. }
             | Self::Executed { .. }
             | Self::Exited { .. }

@@ -35,6 +35,8 @@ pub fn decode(bytes: &[u8]) -> Result<Event<'_>, Malformed> {
         RecordKind::Freed => Event::Freed(free(&sized(kind, bytes)?)?),
         RecordKind::ReallocBegun => Event::ReallocBegun(realloc_begin(&sized(kind, bytes)?)?),
         RecordKind::ReallocEnded => Event::ReallocEnded(realloc_end(&sized(kind, bytes)?)?),
+        RecordKind::HandedOut => Event::HandedOut(free(&sized(kind, bytes)?)?),
+        RecordKind::OverAllowance => over_allowance(&sized(kind, bytes)?),
         RecordKind::Stack => Event::Stack(stack(bytes)?),
         RecordKind::Forked | RecordKind::Executed | RecordKind::Exited | RecordKind::Renamed => {
             lifecycle(kind, &sized(kind, bytes)?)
@@ -58,12 +60,23 @@ fn origin<const N: usize>(record: &Record<'_, N>) -> Result<Origin, Malformed> {
         target: target(record),
         thread: thread(record),
         domain: Domain::from_u8(domain).ok_or(Malformed::Domain { domain })?,
+        window: window(record),
     })
 }
 
 #[inline]
 fn target<const N: usize>(record: &Record<'_, N>) -> u32 {
     record.u32(core::mem::offset_of!(record::Header, target))
+}
+
+#[inline]
+fn window<const N: usize>(record: &Record<'_, N>) -> u32 {
+    record.u32(core::mem::offset_of!(record::Header, window))
+}
+
+#[inline]
+fn rarity_log2<const N: usize>(record: &Record<'_, N>) -> u8 {
+    (record.u16(core::mem::offset_of!(record::Header, flags)) >> flags::RARITY_SHIFT) as u8
 }
 
 #[inline]
@@ -85,6 +98,7 @@ fn allocation(record: &Record<'_, { size_of::<record::Allocated>() }>) -> Result
         size_bytes: record.u64(core::mem::offset_of!(Layout, size_bytes)),
         stack_id: record.u64(core::mem::offset_of!(Layout, stack_id)),
         time_ns: record.u64(core::mem::offset_of!(Layout, time_ns)),
+        rarity_log2: rarity_log2(record),
     })
 }
 
@@ -114,7 +128,17 @@ fn realloc_end(record: &Record<'_, { size_of::<record::ReallocEnded>() }>) -> Re
         stack_id: record.u64(core::mem::offset_of!(Layout, stack_id)),
         time_ns: record.u64(core::mem::offset_of!(Layout, time_ns)),
         new_block_is_libc: has_flag(record, flags::NEW_BLOCK_IS_LIBC),
+        rarity_log2: rarity_log2(record),
+        is_unsampled: has_flag(record, flags::UNSAMPLED),
     })
+}
+
+fn over_allowance<'a>(record: &Record<'a, { size_of::<record::OverAllowance>() }>) -> Event<'a> {
+    Event::OverAllowance {
+        target: target(record),
+        window: window(record),
+        entries: record.u64(core::mem::offset_of!(record::OverAllowance, entries)),
+    }
 }
 
 /// A stack record of either size: the frames come after the same head.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::encode::{StackParts, encode, encode_stack};
 use super::*;
 
-const ORIGIN: Origin = Origin { target: 7, thread: 4_000_000_000, domain: Domain::Pymalloc };
+const ORIGIN: Origin = Origin { target: 7, thread: 4_000_000_000, domain: Domain::Pymalloc, window: 3 };
 
 fn small_stack() -> Vec<u8> {
     encode_stack(&StackParts {
@@ -23,19 +23,21 @@ fn small_stack() -> Vec<u8> {
 
 #[test]
 fn a_record_is_read_at_the_offsets_that_the_kernel_side_writes() {
-    // Written out by hand: kind, domain, flags, thread, target, reserved, then five words.
-    let mut bytes = vec![4, 2, 1, 0, 0xdd, 0xcc, 0xbb, 0xaa, 7, 0, 0, 0, 0, 0, 0, 0];
+    // Written out by hand: kind, domain, flags, thread, target, window, then five words.
+    let mut bytes = vec![4, 2, 1, 0, 0xdd, 0xcc, 0xbb, 0xaa, 7, 0, 0, 0, 5, 0, 0, 0];
     for word in [0x10_u64, 0x20, 48, 99, 1_000] {
         bytes.extend_from_slice(&word.to_le_bytes());
     }
     let expected = ReallocEnd {
-        origin: Origin { target: 7, thread: 0xaabb_ccdd, domain: Domain::Pymalloc },
+        origin: Origin { target: 7, thread: 0xaabb_ccdd, domain: Domain::Pymalloc, window: 5 },
         old_address: 0x10,
         new_address: 0x20,
         size_bytes: 48,
         stack_id: 99,
         time_ns: 1_000,
         new_block_is_libc: true,
+        rarity_log2: 0,
+        is_unsampled: false,
     };
     assert_eq!(decode(&bytes), Ok(Event::ReallocEnded(expected)));
 }
@@ -99,14 +101,21 @@ fn a_comm_ends_at_its_first_nul_and_may_fill_its_field() {
 
 fn origins() -> impl Strategy<Value = Origin> {
     (any::<u32>(), any::<u32>(), prop_oneof![Just(Domain::Libc), Just(Domain::Pymalloc)])
-        .prop_map(|(target, thread, domain)| Origin { target, thread, domain })
+        .prop_map(|(target, thread, domain)| Origin { target, thread, domain, window: target ^ thread })
 }
 
 fn events() -> impl Strategy<Value = Event<'static>> {
     let comms = prop_oneof![Just(&b"python"[..]), Just(&b""[..]), Just(&b"0123456789abcdef"[..])];
     prop_oneof![
         (origins(), any::<[u64; 4]>()).prop_map(|(origin, [address, size_bytes, stack_id, time_ns])| {
-            Event::Allocated(Allocation { origin, address, size_bytes, stack_id, time_ns })
+            Event::Allocated(Allocation {
+                origin,
+                address,
+                size_bytes,
+                stack_id,
+                time_ns,
+                rarity_log2: time_ns as u8,
+            })
         }),
         (origins(), any::<u64>()).prop_map(|(origin, address)| Event::Freed(Free { origin, address })),
         (origins(), any::<u64>())
@@ -121,7 +130,15 @@ fn events() -> impl Strategy<Value = Event<'static>> {
                 stack_id,
                 time_ns,
                 new_block_is_libc,
+                rarity_log2: time_ns as u8,
+                is_unsampled: time_ns & 1 == 1,
             })
+        }),
+        (origins(), any::<u64>()).prop_map(|(origin, address)| Event::HandedOut(Free { origin, address })),
+        (any::<[u32; 2]>(), any::<u64>()).prop_map(|([target, window], entries)| Event::OverAllowance {
+            target,
+            window,
+            entries
         }),
         (any::<[u32; 3]>(), any::<bool>(), comms.clone()).prop_map(|(numbers, shares_memory, comm)| {
             let [target, parent, process] = numbers;

@@ -102,7 +102,7 @@ impl Stream {
     }
 
     fn record(&self, line: &str, mut words: &[&str]) -> Vec<u8> {
-        let mut origin = Origin { target: 1, thread: 0, domain: Domain::Libc };
+        let mut origin = Origin { target: 1, thread: 0, domain: Domain::Libc, window: 0 };
         if words[0].starts_with('p') && words[0] != "py" {
             origin.target = number(words[0], "p") as u32;
             words = &words[1..];
@@ -119,6 +119,7 @@ impl Stream {
                 size_bytes: number(size, ""),
                 stack_id: number(stack, "s"),
                 time_ns: self.now_ns,
+                rarity_log2: 0,
             }),
             ["free", _, address] => Event::Freed(Free { origin, address: hex(address) }),
             ["realloc", _, address] => Event::ReallocBegun(ReallocBegin { origin, address: hex(address) }),
@@ -130,6 +131,8 @@ impl Stream {
                 stack_id: number(stack, "s"),
                 time_ns: self.now_ns,
                 new_block_is_libc: matches!(flag, ["libc"]),
+                rarity_log2: 0,
+                is_unsampled: false,
             }),
             ["exit", _] => {
                 Event::Exited { target: origin.target, process: 100 + origin.target, thread: origin.thread }

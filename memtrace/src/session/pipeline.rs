@@ -124,7 +124,12 @@ impl Pipeline {
             }
             Event::Exited { target, thread, .. } => self.aggregator.forget_thread(target, thread),
             Event::Renamed { task, .. } => self.renamed(task),
-            Event::Allocated(_) | Event::Freed(_) | Event::ReallocBegun(_) | Event::ReallocEnded(_) => {}
+            Event::OverAllowance { .. }
+            | Event::Allocated(_)
+            | Event::Freed(_)
+            | Event::HandedOut(_)
+            | Event::ReallocBegun(_)
+            | Event::ReallocEnded(_) => {}
         }
     }
 

@@ -24,8 +24,7 @@ fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (origins.clone(), addresses.clone(), sizes.clone(), stacks.clone()).prop_map(
             |(origin, address, size_bytes, stack_id)| Step::Record(Event::Allocated(Allocation {
-                origin, address, size_bytes, stack_id, time_ns: 0,
-            }))
+                origin, address, size_bytes, stack_id, time_ns: 0, rarity_log2: 0 }))
         ),
         4 => (origins.clone(), addresses.clone())
             .prop_map(|(origin, address)| Step::Record(Event::Freed(Free { origin, address }))),
@@ -40,8 +39,7 @@ fn steps() -> impl Strategy<Value = Step> {
                     size_bytes,
                     stack_id,
                     time_ns: 0,
-                    new_block_is_libc: flag && origin.domain == PYTHON,
-                }))
+                    new_block_is_libc: flag && origin.domain == PYTHON, rarity_log2: 0, is_unsampled: false }))
             }
         ),
         1 => (1_u32..4).prop_map(Step::ThreadExits),
@@ -110,7 +108,14 @@ fn a_row_of_events_applied_together_gives_the_books_of_one_at_a_time() {
     let allocation = |address: u64, time_ns| {
         let size_bytes = address % 100;
         let stack_id = address % 9 + 1;
-        Event::Allocated(Allocation { origin: origin(1, LIBC), address, size_bytes, stack_id, time_ns })
+        Event::Allocated(Allocation {
+            origin: origin(1, LIBC),
+            address,
+            size_bytes,
+            stack_id,
+            time_ns,
+            rarity_log2: 0,
+        })
     };
     let mut events: Vec<_> = (1..80_000).map(|address| allocation(address, 0)).collect();
     for address in 50_000..60_100 {

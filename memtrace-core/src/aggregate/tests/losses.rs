@@ -146,6 +146,7 @@ fn sizes_that_overflow_the_sums_do_not_stop_the_ledger() {
             size_bytes: u64::MAX,
             stack_id: 1,
             time_ns: u64::MAX,
+            rarity_log2: 0,
         });
         fixture.aggregator.apply(&event);
     }

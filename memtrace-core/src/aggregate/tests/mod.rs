@@ -55,6 +55,7 @@ impl Fixture {
             size_bytes,
             stack_id,
             time_ns: self.now_ns,
+            rarity_log2: 0,
         }));
     }
 
@@ -76,6 +77,8 @@ impl Fixture {
             stack_id: 2,
             time_ns: self.now_ns,
             new_block_is_libc: false,
+            rarity_log2: 0,
+            is_unsampled: false,
         }));
     }
 
@@ -89,6 +92,8 @@ impl Fixture {
             stack_id: 2,
             time_ns: self.now_ns,
             new_block_is_libc: true,
+            rarity_log2: 0,
+            is_unsampled: false,
         }));
     }
 
@@ -116,7 +121,7 @@ impl Fixture {
 }
 
 pub(super) const fn origin(thread: u32, domain: Domain) -> Origin {
-    Origin { target: 1, thread, domain }
+    Origin { target: 1, thread, domain, window: 0 }
 }
 
 pub(super) fn line(line: u32) -> Arc<[FrameRef]> {

@@ -67,7 +67,7 @@ fn equal_addresses_in_two_processes_are_two_blocks() {
     let mut fixture = Fixture::new();
     assert!(fixture.aggregator.add_process(2, 0));
     fixture.alloc(LIBC, 0x10, 100, 1);
-    let other = Origin { target: 2, thread: 1, domain: LIBC };
+    let other = Origin { target: 2, thread: 1, domain: LIBC, window: 0 };
     fixture.aggregator.apply(&Event::Freed(Free { origin: other, address: 0x10 }));
     assert_eq!(fixture.books(), (100, 1, 0, 0));
     assert_eq!(fixture.aggregator.totals(2).expect("followed").frees_unknown, 1);
