@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use crate::model::{ProcessSnapshot, ProcessState, Totals};
+use crate::model::{ProcessSnapshot, ProcessState, Tier, Totals};
 
 /// Sums that only grow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -15,12 +15,17 @@ pub(super) struct Counters {
 }
 
 /// Figures of this moment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(super) struct Gauges {
     pub(super) processes: u64,
     pub(super) resident_bytes: u64,
     pub(super) live_bytes: u64,
     pub(super) live_blocks: u64,
+    pub(super) live_low_bytes: f64,
+    pub(super) live_high_bytes: f64,
+    pub(super) overhead_cores: f64,
+    pub(super) sampled_processes: u64,
+    pub(super) untraced_processes: u64,
 }
 
 impl Counters {
@@ -74,5 +79,10 @@ impl Gauges {
         self.resident_bytes = self.resident_bytes.saturating_add(process.rss_bytes.unwrap_or(0));
         self.live_bytes = self.live_bytes.saturating_add(process.totals.live_bytes);
         self.live_blocks = self.live_blocks.saturating_add(process.totals.live_blocks);
+        self.live_low_bytes += process.estimate.live_bytes.low;
+        self.live_high_bytes += process.estimate.live_bytes.high;
+        self.overhead_cores += process.overhead.spent_share;
+        self.sampled_processes += u64::from(process.overhead.tier == Tier::Windows);
+        self.untraced_processes += u64::from(process.overhead.tier == Tier::Off);
     }
 }

@@ -68,7 +68,7 @@ impl Family {
 /// Where the values of a family come from, and so its label.
 #[derive(Clone, Copy, Debug)]
 enum Source {
-    Comm(fn(&CommSeries) -> u64),
+    Comm(fn(&CommSeries) -> f64),
     Snapshot(fn(&Snapshot) -> f64),
     State(fn(&MetricsState) -> u64),
     DropReason,
@@ -108,7 +108,7 @@ fn series_of(family: &Family, state: &MetricsState, snapshot: &Snapshot) -> Vec<
             .filter(|(comm, series)| {
                 family.kind == Kind::Counter || *comm == OTHER || series.gauges.processes > 0
             })
-            .map(|(comm, series)| metric(family, Some(comm), value(series) as f64))
+            .map(|(comm, series)| metric(family, Some(comm), value(series)))
             .collect(),
         Source::Snapshot(value) => one(value(snapshot)),
         Source::State(value) => one(value(state) as f64),

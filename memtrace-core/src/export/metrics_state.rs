@@ -36,7 +36,7 @@ pub struct MetricsState {
 }
 
 /// The series of one comm.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(super) struct CommSeries {
     pub(super) counters: Counters,
     pub(super) gauges: Gauges,

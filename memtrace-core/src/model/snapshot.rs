@@ -2,7 +2,7 @@
 
 use memtrace_common::Domain;
 
-use super::{Frame, OwnCost, ProcessInfo, ProcessState, Quality};
+use super::{Estimate, Frame, Overhead, OwnCost, ProcessInfo, ProcessState, Quality};
 
 /// Sums since memtrace attached to the process (since its last exec).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -55,6 +55,8 @@ pub struct SiteSnapshot {
     pub allocations_per_second: f64,
     /// Age of the oldest live block.
     pub oldest_age_ns: Option<u64>,
+    /// The same with errors, and what only a sample tells.
+    pub estimate: Estimate,
     /// Innermost first.
     pub frames: Vec<Frame>,
 }
@@ -83,6 +85,10 @@ pub struct ProcessSnapshot {
     pub rss_bytes: Option<u64>,
     /// Sums since attach.
     pub totals: Totals,
+    /// `totals` with errors.
+    pub estimate: Estimate,
+    /// How closely it is watched, and what that costs it.
+    pub overhead: Overhead,
     /// Since the last snapshot.
     pub rates: Rates,
     /// The top sites, in the order asked for.

@@ -3,8 +3,8 @@
 use memtrace_common::{Domain, DropReason, StackEnd};
 
 use crate::model::{
-    Frame, FrameKind, OtherSites, OwnCost, ProcessInfo, ProcessSnapshot, ProcessState, Quality, Rates,
-    SiteSnapshot, Snapshot, Totals,
+    Estimate, Frame, FrameKind, Interval, OtherSites, Overhead, OwnCost, ProcessInfo, ProcessSnapshot,
+    ProcessState, Quality, Rates, SiteSnapshot, Snapshot, Tier, Totals,
 };
 
 pub(crate) const SECOND_NS: u64 = 1_000_000_000;
@@ -39,6 +39,38 @@ pub(crate) fn internal(function: &str) -> Frame {
     Frame { internal: true, ..native(function, "/usr/bin/python3.11", 0x1f3a20) }
 }
 
+/// A process too hot for the exact tier: its figures come from samples.
+pub(crate) fn sampled_process(pid: u32, comm: &str) -> ProcessSnapshot {
+    let live_bytes = Interval { value: 432e6, low: 350e6, high: 540e6 };
+    let estimate = Estimate {
+        live_bytes,
+        live_blocks: Interval { value: 5_813.0, low: 4_700.0, high: 7_250.0 },
+        growth_bytes_per_minute: Some(Interval { value: 1.1e6, low: 0.8e6, high: 1.4e6 }),
+        survival: [
+            Some(Interval { value: 0.12, low: 0.08, high: 0.17 }),
+            Some(Interval { value: 0.031, low: 0.01, high: 0.06 }),
+            None,
+        ],
+        sampled_blocks: 34,
+        unknown_bytes: 2 << 20,
+    };
+    let mut process = process(pid, comm);
+    process.sites.truncate(1);
+    process.sites[0].estimate = estimate.clone();
+    process.estimate = Estimate { live_bytes: Interval { high: f64::INFINITY, ..live_bytes }, ..estimate };
+    process.overhead = Overhead {
+        tier: Tier::Windows,
+        reason: Some("1,012,000 allocations/s would cost 91 % of a core".to_owned()),
+        limit_share: Some(0.01),
+        spent_share: 0.0093,
+        spent_share_total: 0.0097,
+        armed_share: 0.0061,
+        windows: 1_204,
+        mean_bytes: 512,
+    };
+    process
+}
+
 pub(crate) fn leaking_site() -> SiteSnapshot {
     SiteSnapshot {
         id: 0x7f3a_90c1_0042_beef,
@@ -50,6 +82,7 @@ pub(crate) fn leaking_site() -> SiteSnapshot {
         growth_bytes: 38 << 20,
         allocations_per_second: 120.0,
         oldest_age_ns: Some(13 * 60 * SECOND_NS),
+        estimate: Estimate::exact(412 << 20, 5_812),
         frames: vec![
             internal("PyBytes_FromStringAndSize"),
             python("SessionCache.put", "/srv/app/cache.py", 88),
@@ -74,6 +107,7 @@ pub(crate) fn native_site() -> SiteSnapshot {
         allocations: 2,
         growth_bytes: -80_000,
         oldest_age_ns: Some(4_260_000_000),
+        estimate: Estimate::exact(80_000, 1),
         frames: vec![inlined, nameless, Frame::unknown("no_frame_pointer")],
         ..leaking_site()
     }
@@ -102,6 +136,13 @@ pub(crate) fn process(pid: u32, comm: &str) -> ProcessSnapshot {
             freed_bytes: 486 << 20,
             frees: 1_285_187,
             frees_unknown: 0,
+        },
+        estimate: Estimate::exact((412 << 20) + 80_000 + 1_000_000, 5_813 + 9_000),
+        overhead: Overhead {
+            limit_share: Some(0.01),
+            spent_share: 0.0082,
+            armed_share: 1.0,
+            ..Overhead::default()
         },
         rates: Rates {
             allocations_per_second: 8_204.4,

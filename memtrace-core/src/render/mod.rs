@@ -5,6 +5,7 @@
 //!
 //! Invariant: sites and `other` add up to what the aggregate stage summed; nothing is left out without being counted.
 
+mod estimate_line;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod frame_line;

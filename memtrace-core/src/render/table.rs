@@ -14,6 +14,7 @@ use memtrace_common::Domain;
 
 use crate::model::{ProcessSnapshot, ProcessState, SiteSnapshot, Snapshot};
 
+use super::estimate_line::{about, error_line, tier_line};
 use super::frame_line::{StackOptions, stack_lines};
 use super::paint::{Paint, Style};
 use super::quality_line::quality_line;
@@ -114,6 +115,7 @@ impl Block<'_> {
         }
         let activity = self.fitted(&process_activity(process));
         self.line(&activity);
+        self.certainty(process);
         if process.totals.frees_unknown > 0 {
             let frees = units::counted(process.totals.frees_unknown, "free");
             let line =
@@ -125,6 +127,15 @@ impl Block<'_> {
             self.line(&note);
         }
         self.sites(process);
+    }
+
+    fn certainty(&mut self, process: &ProcessSnapshot) {
+        let tier = self.fitted(&format!("  {}", tier_line(&process.overhead)));
+        self.line(&tier);
+        if let Some(errors) = error_line(&process.estimate) {
+            let errors = self.fitted(&format!("  {errors}"));
+            self.line(&errors);
+        }
     }
 
     /// Processes that come and go would otherwise fill the screen.
@@ -175,10 +186,15 @@ impl Block<'_> {
             Domain::Pymalloc => "  pymalloc",
             Domain::Libc => "",
         };
-        let live = self.paint.paint(Style::Title, &format!("{:>11}", units::bytes(site.live_bytes)));
+        let live = format!("{}{}", about(&site.estimate.live_bytes), units::bytes(site.live_bytes));
+        let live = self.paint.paint(Style::Title, &format!("{live:>11}"));
         // Writing to a String cannot fail.
         let _ =
             writeln!(self.text, "{live} {:>12} {growth} {oldest:>9}{domain}", units::count(site.live_blocks));
+        if let Some(errors) = error_line(&site.estimate) {
+            let errors = self.paint.paint(Style::Faint, &self.fitted(&format!("{STACK_INDENT}{errors}")));
+            self.line(&errors);
+        }
         let options = StackOptions {
             show_internal: self.options.show_internal,
             lines_max: self.options.stack_lines,
@@ -208,9 +224,10 @@ fn process_title(process: &ProcessSnapshot) -> String {
     // Writing to a String cannot fail.
     let _ = write!(
         title,
-        "  live {} in {}",
+        "  live {about}{} in {about}{}",
         units::bytes(totals.live_bytes),
-        units::counted(totals.live_blocks, "block")
+        units::counted(totals.live_blocks, "block"),
+        about = about(&process.estimate.live_bytes),
     );
     if let Some(rss_bytes) = process.rss_bytes {
         let _ = write!(title, "  RSS {}", units::bytes(rss_bytes));

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use memtrace_core::{
     aggregate::SiteFigures,
-    model::{Frame, OtherSites, OwnCost, ProcessInfo, ProcessState, Quality, Rates, Totals},
+    model::{
+        Estimate, Frame, OtherSites, Overhead, OwnCost, ProcessInfo, ProcessState, Quality, Rates, Totals,
+    },
 };
 
 use crate::follow::Module;
@@ -40,6 +42,10 @@ pub struct DraftProcess {
     pub rss_bytes: Option<u64>,
     /// Sums.
     pub totals: Totals,
+    /// The sums with errors.
+    pub estimate: Estimate,
+    /// How closely it is watched, and what that costs it.
+    pub overhead: Overhead,
     /// Rates.
     pub rates: Rates,
     /// The top sites.

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use memtrace_core::{
     export::{self, MetricsState},
-    model::{Frame, ProcessSnapshot, SiteSnapshot, Snapshot},
+    model::{Estimate, Frame, ProcessSnapshot, SiteSnapshot, Snapshot},
     render::{Begin, End, Warning},
 };
 use tokio::sync::watch;
@@ -219,6 +219,8 @@ impl Thread {
             probes: draft.probes,
             rss_bytes: draft.rss_bytes,
             totals: draft.totals,
+            estimate: draft.estimate,
+            overhead: draft.overhead,
             rates: draft.rates,
             sites: draft.sites.into_iter().map(|site| self.site(&site)).collect(),
             other_sites: draft.other_sites,
@@ -239,6 +241,7 @@ impl Thread {
             growth_bytes: figures.growth_bytes,
             allocations_per_second: figures.allocations_per_second,
             oldest_age_ns: figures.oldest_age_ns,
+            estimate: Estimate::exact(figures.live_bytes, figures.live_blocks),
             frames,
         }
     }

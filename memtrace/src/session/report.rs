@@ -10,7 +10,7 @@ use std::{
 use memtrace_common::DropReason;
 use memtrace_core::{
     aggregate::SiteFigures,
-    model::{Frame, FrameKind, FrameRef, OwnCost, ProcessState, Quality},
+    model::{Estimate, Frame, FrameKind, FrameRef, Overhead, OwnCost, ProcessState, Quality},
 };
 
 use super::pipeline::Pipeline;
@@ -172,6 +172,8 @@ impl Pipeline {
             probes: process.probes as u64,
             rss_bytes: if is_running { process::rss_bytes(process.info.pid) } else { None },
             totals: figures.totals,
+            estimate: Estimate::exact(figures.totals.live_bytes, figures.totals.live_blocks),
+            overhead: Overhead { armed_share: 1.0, ..Overhead::default() },
             rates: figures.rates,
             sites: figures.sites.into_iter().map(|figures| self.draft_site(figures)).collect(),
             other_sites: figures.other_sites,

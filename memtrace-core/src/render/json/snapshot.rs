@@ -3,7 +3,10 @@
 
 use serde::Serialize;
 
-use crate::model::{Frame, OwnCost, ProcessSnapshot, ProcessState, Quality, SiteSnapshot, Snapshot};
+use crate::model::{
+    Frame, Interval, Overhead, OwnCost, ProcessSnapshot, ProcessState, Quality, SURVIVAL_AGES_SECONDS,
+    SiteSnapshot, Snapshot,
+};
 
 use super::JsonOptions;
 use super::line::{DroppedCounts, StackEndCounts};
@@ -58,8 +61,26 @@ struct ProcessData<'a> {
     frees_per_second: f64,
     probes: u64,
     notes: &'a [String],
+    live_bytes_low: f64,
+    live_bytes_high: f64,
+    growth_bytes_per_minute: Option<f64>,
+    growth_bytes_per_minute_low: Option<f64>,
+    growth_bytes_per_minute_high: Option<f64>,
+    overhead: OverheadData<'a>,
     other_sites: OtherSitesData,
     sites: Vec<SiteData<'a>>,
+}
+
+#[derive(Serialize)]
+struct OverheadData<'a> {
+    tier: &'static str,
+    reason: Option<&'a str>,
+    limit_share: Option<f64>,
+    spent_share: f64,
+    spent_share_total: f64,
+    armed_share: f64,
+    windows: u64,
+    mean_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -80,8 +101,24 @@ struct SiteData<'a> {
     growth_bytes: i64,
     allocations_per_second: f64,
     oldest_age_ns: Option<u64>,
+    live_bytes_low: f64,
+    live_bytes_high: f64,
+    growth_bytes_per_minute: Option<f64>,
+    growth_bytes_per_minute_low: Option<f64>,
+    growth_bytes_per_minute_high: Option<f64>,
+    survival: Vec<SurvivalData>,
+    sampled_blocks: u64,
+    unknown_bytes: u64,
     frames_hidden: usize,
     frames: Vec<FrameData<'a>>,
+}
+
+#[derive(Serialize)]
+struct SurvivalData {
+    age_seconds: u64,
+    share: f64,
+    share_low: f64,
+    share_high: f64,
 }
 
 #[derive(Serialize)]
@@ -136,6 +173,7 @@ impl OwnCostData {
 impl<'a> ProcessData<'a> {
     fn new(process: &'a ProcessSnapshot, options: JsonOptions) -> Self {
         let ProcessSnapshot { info, totals, rates, other_sites, .. } = process;
+        let growth = process.estimate.growth_bytes_per_minute;
         Self {
             pid: info.pid,
             start_time_ticks: info.start_time_ticks,
@@ -159,6 +197,12 @@ impl<'a> ProcessData<'a> {
             frees_per_second: rates.frees_per_second,
             probes: process.probes,
             notes: &process.notes,
+            live_bytes_low: process.estimate.live_bytes.low,
+            live_bytes_high: process.estimate.live_bytes.high,
+            growth_bytes_per_minute: growth.map(|growth| growth.value),
+            growth_bytes_per_minute_low: growth.map(|growth| growth.low),
+            growth_bytes_per_minute_high: growth.map(|growth| growth.high),
+            overhead: OverheadData::new(&process.overhead),
             other_sites: OtherSitesData {
                 sites: other_sites.sites,
                 live_bytes: other_sites.live_bytes,
@@ -177,6 +221,8 @@ impl<'a> SiteData<'a> {
             .filter(|frame| options.show_internal || !frame.internal)
             .map(FrameData::new)
             .collect();
+        let estimate = &site.estimate;
+        let growth = estimate.growth_bytes_per_minute;
         Self {
             id: format!("{:016x}", site.id),
             domain: site.domain.name(),
@@ -187,9 +233,45 @@ impl<'a> SiteData<'a> {
             growth_bytes: site.growth_bytes,
             allocations_per_second: site.allocations_per_second,
             oldest_age_ns: site.oldest_age_ns,
+            live_bytes_low: estimate.live_bytes.low,
+            live_bytes_high: estimate.live_bytes.high,
+            growth_bytes_per_minute: growth.map(|growth| growth.value),
+            growth_bytes_per_minute_low: growth.map(|growth| growth.low),
+            growth_bytes_per_minute_high: growth.map(|growth| growth.high),
+            survival: SurvivalData::all(&estimate.survival),
+            sampled_blocks: estimate.sampled_blocks,
+            unknown_bytes: estimate.unknown_bytes,
             frames_hidden: site.frames.len() - frames.len(),
             frames,
         }
+    }
+}
+
+impl<'a> OverheadData<'a> {
+    fn new(overhead: &'a Overhead) -> Self {
+        Self {
+            tier: overhead.tier.name(),
+            reason: overhead.reason.as_deref(),
+            limit_share: overhead.limit_share,
+            spent_share: overhead.spent_share,
+            spent_share_total: overhead.spent_share_total,
+            armed_share: overhead.armed_share,
+            windows: overhead.windows,
+            mean_bytes: overhead.mean_bytes,
+        }
+    }
+}
+
+impl SurvivalData {
+    /// The ages that something is known of.
+    fn all(survival: &[Option<Interval>]) -> Vec<Self> {
+        let known = SURVIVAL_AGES_SECONDS.into_iter().zip(survival);
+        known
+            .filter_map(|(age_seconds, share)| {
+                let Interval { value, low, high } = (*share)?;
+                Some(Self { age_seconds, share: value, share_low: low, share_high: high })
+            })
+            .collect()
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::model::{ProcessState, Snapshot as Moment};
-use crate::render::fixtures::{hostile, process, snapshot as moment};
+use crate::render::fixtures::{hostile, process, sampled_process, snapshot as moment};
 
 mod schema;
 
@@ -104,8 +104,10 @@ fn the_documentation_has_a_row_for_every_key_and_no_other() {
         ("stacks_ended", "stacks_ended"),
         ("own_cost", "own_cost"),
         ("process", "process"),
+        ("overhead", "overhead"),
         ("other_sites", "other_sites"),
         ("site", "site"),
+        ("survival", "survival"),
         ("frame", "frame"),
         ("warning", "data of warning"),
         ("end", "data of end"),
@@ -188,4 +190,21 @@ fn a_rate_that_is_not_a_number_is_null_and_the_line_stays_valid() {
     let value = snapshot_value(&moment);
     assert_eq!(value["data"]["processes"][0]["frees_per_second"], Value::Null);
     assert_eq!(schema::errors(&schema(), &value), Vec::<String>::new());
+}
+
+#[test]
+fn a_sampled_process_carries_intervals_and_an_open_end_is_null() {
+    let value = snapshot_value(&moment(vec![sampled_process(4121, "python3.11")]));
+    assert_eq!(schema::errors(&schema(), &value), Vec::<String>::new());
+    let process = &value["data"]["processes"][0];
+    assert_eq!(
+        (&process["live_bytes_low"], &process["live_bytes_high"]),
+        (&Value::from(350e6), &Value::Null)
+    );
+    assert_eq!(process["overhead"]["tier"], "windows");
+    let site = &process["sites"][0];
+    assert_eq!(site["growth_bytes_per_minute_high"], Value::from(1.4e6));
+    let ages: Vec<&Value> =
+        site["survival"].as_array().unwrap().iter().map(|share| &share["age_seconds"]).collect();
+    assert_eq!(ages, [10, 60], "nothing is known of 300 s");
 }

@@ -5,7 +5,7 @@ use memtrace_common::DropReason;
 
 use super::*;
 use crate::model::OtherSites;
-use crate::render::fixtures::{hostile, leaking_site, process, python, snapshot};
+use crate::render::fixtures::{hostile, leaking_site, process, python, sampled_process, snapshot};
 
 fn plain(snapshot: &Snapshot) -> String {
     table(snapshot, &TableOptions::default())
@@ -20,6 +20,11 @@ fn a_leaking_python_service() {
 fn internal_frames_are_shown_on_request() {
     let options = TableOptions { show_internal: true, ..TableOptions::default() };
     assert_snapshot!(table(&snapshot(vec![process(4121, "python3.11")]), &options));
+}
+
+#[test]
+fn a_hot_service_is_sampled_and_says_how_sure_it_is() {
+    assert_snapshot!(plain(&snapshot(vec![sampled_process(4121, "python3.11")])));
 }
 
 #[test]
