@@ -4,6 +4,7 @@ mod accuracy;
 mod cli;
 mod containers;
 mod filters;
+mod hazards;
 mod hostile;
 mod http;
 mod lifecycle;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    hazards,
     objects::{Object, ObjectKind, Objects},
     python::{self, Interpreter},
 };
@@ -49,6 +50,7 @@ pub fn inspect(objects: &mut Objects, pid: u32) -> io::Result<Inspection> {
     let mappings = mappings::of_process(pid)?;
     let mut inspection = Inspection::default();
     let exe = executable(pid);
+    inspection.notes.extend(hazards::debugger_note(pid));
     let mut seen = HashSet::new();
     for (file, mappings) in by_file(&mappings) {
         let named = mappings.iter().find(|mapping| may_matter(&mapping.path, exe.as_deref()));
@@ -57,6 +59,13 @@ pub fn inspect(objects: &mut Objects, pid: u32) -> io::Result<Inspection> {
             inspection.notes.push(format!("{} cannot be opened, so it is not traced", named.path));
             continue;
         };
+        if exe.as_ref() == Some(&named.path)
+            && let Some(objection) = hazards::go_objection(&object)
+        {
+            inspection.notes.push(objection);
+            inspection.objects.clear();
+            return Ok(inspection);
+        }
         tracing::trace!("{pid}: {} is {:?}, {file:?}", named.path, object.kind);
         if let ObjectKind::Unreadable(reason) = &object.kind {
             inspection.notes.push(format!("{} cannot be read, so it is not traced: {reason}", named.path));

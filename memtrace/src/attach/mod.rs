@@ -6,6 +6,7 @@
 //! [`Kernel`]: crate::kernel::Kernel
 
 mod detach;
+mod hazards;
 mod inspect;
 mod objects;
 mod python;

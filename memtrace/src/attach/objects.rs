@@ -47,6 +47,8 @@ pub struct Object {
     pub loader: Option<String>,
     /// True for a static executable.
     pub is_static: bool,
+    /// True for a program or library of the Go toolchain.
+    pub is_go: bool,
 }
 
 /// A Python interpreter as a file has it.
@@ -123,6 +125,7 @@ fn look_into(file: MappedFile) -> Object {
         python: None,
         loader: None,
         is_static: false,
+        is_go: false,
     };
     let bytes = match file.bytes(FILE_BYTES) {
         Ok(bytes) => bytes,
@@ -149,6 +152,7 @@ fn look_into(file: MappedFile) -> Object {
         python,
         loader: elf.interpreter().map(|path| String::from_utf8_lossy(path).into_owned()),
         is_static: elf.is_static(),
+        is_go: elf.is_go(),
         file,
     }
 }

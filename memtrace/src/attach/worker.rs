@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     detach::Detaching,
+    hazards,
     inspect::{Inspection, inspect},
     objects::{Object, Objects},
     python::Interpreter,
@@ -21,7 +22,6 @@ use crate::{
     kernel::{
         Kernel,
         attach::{Attachment, Probe},
-        seccomp,
     },
 };
 
@@ -217,7 +217,7 @@ impl Worker {
                 .push(format!("it maps more than {FILES} files with allocators; the others are not traced"));
             return;
         }
-        if let Some(objection) = seccomp::objection(pid) {
+        if let Some(objection) = hazards::objection(pid) {
             outcome.failures += 1;
             outcome.notes.push(format!("{} is not traced: {objection}", object.file.path));
             return;

@@ -11,6 +11,7 @@ mod load;
 mod multi;
 pub mod requirements;
 pub mod seccomp;
+pub mod shadow_stack;
 mod sys;
 mod targets;
 pub mod tracefs;

@@ -250,6 +250,13 @@ impl<'data> Elf<'data> {
         &self.dynamic
     }
 
+    /// True when the Go toolchain linked it: `.go.buildinfo` is loaded data, which stripping leaves
+    /// (cmd/link/internal/ld/data.go).
+    #[must_use]
+    pub fn is_go(&self) -> bool {
+        self.sections.section_by_name(LE, b".go.buildinfo").is_some()
+    }
+
     pub(super) fn section_bytes(&self, name: &[u8]) -> Option<&'data [u8]> {
         let (_, section) = self.sections.section_by_name(LE, name)?;
         section.data(LE, self.bytes).ok()
