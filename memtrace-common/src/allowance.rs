@@ -29,7 +29,7 @@ pub struct Allowance {
 pub struct Meter {
     /// Entry probes hit.
     pub entries: u64,
-    /// Return probes hit.
+    /// Return probes hit: entries of calls that have a result, each of which hits one.
     pub returns: u64,
     /// Time in return programs that reported a call: what stacks cost.
     pub reporting_ns: u64,

@@ -11,7 +11,9 @@ use crate::{
     call_arguments::Arguments,
     emit,
     maps::{TARGETS, count},
+    meter,
     pending::{self, Entry, FRAME_WORDS_MAX, Pending, Thread},
+    sampling,
 };
 
 /// Handles the entry of `call`.
@@ -27,6 +29,8 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
     // written once per key is not possible.
     let Target { target, flags } = *unsafe { TARGETS.get(&process) }?;
     count(Counter::Hits);
+    let meter = meter::of(target);
+    let allowance = meter::entered(target, meter, call);
     let arguments = Arguments::of(ctx, call)?;
     // SAFETY: `regs` points to the registers at the probe for as long as the program runs.
     let registers = unsafe { &*ctx.regs };
@@ -34,7 +38,7 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
     let entry = Entry { stack_pointer: registers.rsp, instruction: registers.rip, frame_words };
 
     if !call.has_result() {
-        return free(call, entry, target, arguments.pointer);
+        return free(call, entry, target, allowance.window, arguments.pointer);
     }
     if arguments.is_left_to_libc(call) {
         return None;
@@ -44,28 +48,31 @@ fn try_enter(ctx: &ProbeContext, call: Call) -> Option<()> {
     if slot.encloses(entry) {
         return None;
     }
+    let thinning = sampling::decide(target, &allowance, meter, arguments.size_bytes, entry.stack_pointer);
     *slot = Pending {
         stack_pointer: entry.stack_pointer,
         pointer: arguments.pointer,
         size_bytes: arguments.size_bytes,
         target,
         execs: flags >> EXEC_SHIFT,
-        call: call as u16,
+        call: call as u8,
+        thinning,
         nested: 0,
-        reserved: 0,
+        window: allowance.window,
     };
     if call.domain() as u8 == Domain::Pymalloc as u8 {
         thread.python_inner_block = 0;
     }
     let is_realloc = matches!(call, Call::Realloc | Call::Reallocarray | Call::PythonRealloc);
     if is_realloc && arguments.pointer != 0 {
-        emit::address(RecordKind::ReallocBegun, call.domain(), target, arguments.pointer);
+        let begun = emit::header(RecordKind::ReallocBegun, call.domain() as u8, 0, target, allowance.window);
+        emit::address(begun, arguments.pointer);
     }
     Some(())
 }
 
 #[inline(always)]
-fn free(call: Call, entry: Entry, target: u32, address: u64) -> Option<()> {
+fn free(call: Call, entry: Entry, target: u32, window: u32, address: u64) -> Option<()> {
     if address == 0 {
         return None;
     }
@@ -75,7 +82,7 @@ fn free(call: Call, entry: Entry, target: u32, address: u64) -> Option<()> {
     {
         return None;
     }
-    emit::address(RecordKind::Freed, call.domain(), target, address);
+    emit::address(emit::header(RecordKind::Freed, call.domain() as u8, 0, target, window), address);
     Some(())
 }
 

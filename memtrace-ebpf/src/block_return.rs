@@ -6,7 +6,9 @@ use memtrace_common::{Call, Counter, Domain, DropReason, record::flags};
 use crate::{
     emit,
     maps::{count, lose},
+    meter,
     pending::{self, Pending, Thread},
+    sampling::UNSAMPLED,
     stack, user_memory,
 };
 
@@ -35,7 +37,7 @@ fn try_leave(ctx: &RetProbeContext) -> Option<()> {
 
 #[inline(always)]
 fn libc_block(result: u64, thread: &mut Thread, call: Pending) -> Option<()> {
-    let is_memalign = call.call == Call::PosixMemalign as u16;
+    let is_memalign = call.call == Call::PosixMemalign as u8;
     let address = if is_memalign {
         if result as i32 != 0 {
             return None;
@@ -74,7 +76,21 @@ fn report(ctx: &RetProbeContext, thread: &mut Thread) -> Option<()> {
     if returned.address == 0 && returned.is_realloc == 0 {
         return None;
     }
-    let stack_id = if returned.address == 0 { 0 } else { stack::capture(ctx, thread) };
-    emit::returned(&thread.returned, stack_id);
+    if returned.call.thinning == UNSAMPLED {
+        if returned.is_realloc == 0 {
+            emit::handed_out(returned);
+        } else {
+            emit::returned(returned, 0);
+        }
+        return Some(());
+    }
+    if returned.address == 0 {
+        emit::returned(returned, 0);
+        return Some(());
+    }
+    let stack_id = stack::capture(ctx, thread);
+    let returned = &thread.returned;
+    emit::returned(returned, stack_id);
+    meter::reported(returned.call.target, returned.time_ns, emit::now());
     Some(())
 }

@@ -9,50 +9,77 @@ use aya_ebpf::{
     maps::ring_buf::RingBufEntry,
 };
 use memtrace_common::{
-    Counter, Domain, DropReason,
-    record::{Allocated, Freed, Header, Lifecycle, ReallocEnded, RecordKind},
+    Counter, DropReason,
+    record::{Allocated, Freed, Header, Lifecycle, OverAllowance, ReallocEnded, RecordKind, flags},
 };
 
 use crate::{
     maps::{EVENTS, count, lose, settings},
     pending::Returned,
+    sampling::{Thinning, UNSAMPLED},
 };
 
 /// A record's first 16 bytes.
 #[inline(always)]
-pub fn header(kind: RecordKind, domain: u8, flags: u16, target: u32) -> Header {
+pub fn header(kind: RecordKind, domain: u8, flags: u16, target: u32, window: u32) -> Header {
     let thread = bpf_get_current_pid_tgid() as u32;
-    Header { kind: kind as u8, domain, flags, thread, target, window: 0 }
+    Header { kind: kind as u8, domain, flags, thread, target, window }
 }
 
-/// `Freed` or `ReallocBegun`: a header and an address.
+/// `Freed`, `HandedOut` or `ReallocBegun`: a header and an address.
 #[inline(always)]
-pub fn address(kind: RecordKind, domain: Domain, target: u32, address: u64) {
-    write(Freed { header: header(kind, domain as u8, 0, target), address });
+pub fn address(header: Header, address: u64) {
+    write(Freed { header, address });
 }
 
 /// A call that returned: an allocation that succeeded, or a realloc with whatever result.
 #[inline(always)]
 pub fn returned(returned: &Returned, stack_id: u64) {
-    let size_bytes = returned.call.size_bytes;
-    let header = |kind| header(kind, returned.domain, returned.flags, returned.call.target);
+    let call = &returned.call;
+    let flags = returned.flags | thinning_flags(call.thinning);
+    let header = |kind| header(kind, returned.domain, flags, call.target, call.window);
     if returned.is_realloc == 0 {
         write(Allocated {
             header: header(RecordKind::Allocated),
             address: returned.address,
-            size_bytes,
+            size_bytes: call.size_bytes,
             stack_id,
-            time_ns: now(),
+            time_ns: returned.time_ns,
         });
     } else {
         write(ReallocEnded {
             header: header(RecordKind::ReallocEnded),
-            old_address: returned.call.pointer,
+            old_address: call.pointer,
             new_address: returned.address,
-            size_bytes,
+            size_bytes: call.size_bytes,
             stack_id,
-            time_ns: now(),
+            time_ns: returned.time_ns,
         });
+    }
+}
+
+/// In a window, an allocation that was not sampled.
+#[inline(always)]
+pub fn handed_out(returned: &Returned) {
+    let call = &returned.call;
+    let header = header(RecordKind::HandedOut, returned.domain, 0, call.target, call.window);
+    address(header, returned.address);
+}
+
+#[inline(always)]
+fn thinning_flags(thinning: Thinning) -> u16 {
+    if thinning == UNSAMPLED { flags::UNSAMPLED } else { u16::from(thinning) << flags::RARITY_SHIFT }
+}
+
+/// A target has exceeded its allowance; the daemon is woken, to take the probes away. A record that finds the ring full
+/// is no loss of its own: the daemon is behind, and reads the meter when it comes.
+#[inline(always)]
+pub fn over_allowance(target: u32, window: u32, entries: u64) {
+    if let Some(mut entry) = EVENTS.reserve::<OverAllowance>(0) {
+        let header = header(RecordKind::OverAllowance, 0, 0, target, window);
+        entry.write(OverAllowance { header, entries });
+        entry.submit(u64::from(BPF_RB_FORCE_WAKEUP));
+        count(Counter::Records);
     }
 }
 
@@ -96,8 +123,9 @@ fn wake_flags(record_bytes: u64) -> u64 {
     u64::from(if crosses { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
 }
 
+/// CLOCK_MONOTONIC.
 #[inline(always)]
-fn now() -> u64 {
+pub fn now() -> u64 {
     // SAFETY: the helper takes nothing and reads a clock.
     unsafe { bpf_ktime_get_ns() }
 }

@@ -130,5 +130,5 @@ fn target_of(process: u32) -> Option<Target> {
 #[inline(always)]
 fn report(kind: RecordKind, flags: u16, target: u32, process: u32, parent: u32) {
     let comm = bpf_get_current_comm().unwrap_or([0; 16]);
-    emit::lifecycle(Lifecycle { header: emit::header(kind, 0, flags, target), process, parent, comm });
+    emit::lifecycle(Lifecycle { header: emit::header(kind, 0, flags, target, 0), process, parent, comm });
 }

@@ -13,6 +13,7 @@
 //! that attach type, so its section says plain `uprobe`).
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 #![expect(missing_docs, reason = "aya's attribute macros emit a second, undocumented item for each program")]
 
 mod allocate;
@@ -21,7 +22,9 @@ mod call_arguments;
 mod emit;
 mod lifecycle;
 mod maps;
+mod meter;
 mod pending;
+mod sampling;
 mod stack;
 mod user_memory;
 

@@ -5,12 +5,15 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use memtrace_common::{
-    Counter, DropReason,
-    limits::{SEEN_STACKS, TARGETS as TARGETS_MAX, THREADS as THREADS_MAX},
+    Allowance, Counter, DropReason, Meter,
+    limits::{CALLERS as CALLERS_MAX, SEEN_STACKS, TARGETS as TARGETS_MAX, THREADS as THREADS_MAX},
     settings::{PythonTarget, Settings, Target},
 };
 
-use crate::pending::Thread;
+use crate::{
+    pending::Thread,
+    sampling::{Caller, CallerSamples},
+};
 
 /// Records for the daemon. The daemon sets the real size at load. One ring for all CPUs, so that the order in it is
 /// the order in which things happened.
@@ -36,6 +39,18 @@ pub static THREADS: HashMap<u64, Thread> = HashMap::with_max_entries(THREADS_MAX
 /// Stacks that the daemon has: id to check. Written and read by `stack`.
 #[map]
 pub static SEEN: LruHashMap<u64, u64> = LruHashMap::with_max_entries(SEEN_STACKS, 0);
+
+/// What a target may be asked to bear, by target number. Written by the daemon, read at every entry.
+#[map]
+pub static ALLOWANCES: HashMap<u32, Allowance> = HashMap::with_max_entries(TARGETS_MAX, 0);
+
+/// What a target has borne, by target number. Entries are made and removed by the daemon, written by `meter`.
+#[map]
+pub static METERS: HashMap<u32, Meter> = HashMap::with_max_entries(TARGETS_MAX, 0);
+
+/// Callers that were sampled in a window. Written and read by `sampling`.
+#[map]
+pub static CALLERS: LruHashMap<Caller, CallerSamples> = LruHashMap::with_max_entries(CALLERS_MAX, 0);
 
 /// Losses, then counters. Read by the daemon.
 #[map]

@@ -15,7 +15,9 @@ use memtrace_common::{
 };
 
 use crate::{
+    emit,
     maps::{THREADS, lose},
+    sampling::Thinning,
     user_memory,
 };
 
@@ -34,11 +36,13 @@ pub struct Pending {
     /// How often the process has replaced its image.
     pub execs: u32,
     /// A [`memtrace_common::Call`].
-    pub call: u16,
+    pub call: u8,
+    /// Whether it is sampled; 0 in the exact tier.
+    pub thinning: Thinning,
     /// Entries taken for nested since this one.
     pub nested: u16,
-    /// Zero.
-    pub reserved: u32,
+    /// The window in which it was entered; 0 in the exact tier.
+    pub window: u32,
 }
 
 /// What a thread is doing.
@@ -90,6 +94,8 @@ pub struct Returned {
     pub call: Pending,
     /// What it handed out; 0 when a realloc handed out nothing.
     pub address: u64,
+    /// CLOCK_MONOTONIC at its return.
+    pub time_ns: u64,
     /// The innermost Python frame; 0 when there is none.
     pub python_frame: u64,
     /// A [`memtrace_common::StackEnd`]: why there is none.
@@ -115,11 +121,20 @@ const NONE: Pending = Pending {
     target: 0,
     execs: 0,
     call: 0,
+    thinning: 0,
     nested: 0,
-    reserved: 0,
+    window: 0,
 };
-const NOTHING: Returned =
-    Returned { call: NONE, address: 0, python_frame: 0, python_end: 0, domain: 0, flags: 0, is_realloc: 0 };
+const NOTHING: Returned = Returned {
+    call: NONE,
+    address: 0,
+    time_ns: 0,
+    python_frame: 0,
+    python_end: 0,
+    domain: 0,
+    flags: 0,
+    is_realloc: 0,
+};
 const IDLE: Thread = Thread {
     libc: NONE,
     python: NONE,
@@ -156,6 +171,7 @@ impl Returned {
     #[inline(always)]
     pub fn set(&mut self, call: Pending, domain: Domain, address: u64, flags: u16, is_realloc: bool) {
         self.call = call;
+        self.time_ns = emit::now();
         self.domain = domain as u8;
         self.address = address;
         self.flags = flags;

@@ -15,3 +15,4 @@ pub mod publish;
 pub mod serve;
 pub mod session;
 pub mod targets;
+pub mod windows;

@@ -56,14 +56,19 @@ fn try_capture(ctx: &RetProbeContext, thread: &mut Thread) -> Option<u64> {
     walk(python, &registers, thread, &mut hash);
     let (id, check) = hash.finish();
 
-    // SAFETY: the value is one integer.
-    let stack_id = match unsafe { SEEN.get(&id) } {
-        Some(seen) if *seen == check => return Some(id),
-        // The second stack with this id goes by its check, and so stays apart.
-        Some(_) => {
-            lose(DropReason::StackIdCollision);
-            check | 1
-        }
+    let stack_id = match seen(id) {
+        Some(seen) if seen == check => return Some(id),
+        // Between lookup and read the entry may have been recycled for another stack (an LRU map does not wait for its
+        // readers, and this program can be preempted there), so a difference is believed when it is seen twice.
+        Some(_) => match seen(id) {
+            Some(seen) if seen == check => return Some(id),
+            // The second stack with this id goes by its check, and so stays apart.
+            Some(_) => {
+                lose(DropReason::StackIdCollision);
+                check | 1
+            }
+            None => id,
+        },
         None => id,
     };
     let named = Named { target, stack_id, check };
@@ -77,6 +82,16 @@ fn try_capture(ctx: &RetProbeContext, thread: &mut Thread) -> Option<u64> {
     // LRU: the insertion makes room for itself.
     let _ = SEEN.insert(&stack_id, &check, 0);
     Some(stack_id)
+}
+
+/// The check of the stack with this id, if it was sent.
+#[inline(always)]
+fn seen(id: u64) -> Option<u64> {
+    // SAFETY: the value is one integer.
+    let seen = unsafe { SEEN.get(&id) }?;
+    // Volatile, or the second of two looks might be taken for the first.
+    // SAFETY: the reference is to a map value, which lives as long as the program runs.
+    Some(unsafe { core::ptr::from_ref(seen).read_volatile() })
 }
 
 /// Whose stack it is, and what it goes by.
@@ -97,7 +112,7 @@ fn send<const PYTHON: usize, const NATIVE: usize>(
         lose(DropReason::StackRingFull);
         return None;
     };
-    let header = emit::header(RecordKind::Stack, 0, 0, named.target);
+    let header = emit::header(RecordKind::Stack, 0, 0, named.target, 0);
     let mut frames = Frames::new(entry.as_mut_ptr(), header, named.stack_id, named.check);
     walk(python, registers, thread, &mut frames);
     emit::submit(entry);

@@ -142,7 +142,7 @@ fn frees_first(probes: &[Probe]) -> Vec<Probe> {
     probes
 }
 
-const fn program_name(call: Call) -> &'static str {
+pub(super) const fn program_name(call: Call) -> &'static str {
     match call {
         Call::Malloc => "enter_malloc",
         Call::Calloc => "enter_calloc",

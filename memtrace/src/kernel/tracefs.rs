@@ -6,7 +6,7 @@ use rustix::mount::{MountFlags, mount};
 use thiserror::Error;
 
 /// The conventional place.
-const MOUNT_POINT: &str = "/sys/kernel/tracing";
+pub(super) const MOUNT_POINT: &str = "/sys/kernel/tracing";
 
 /// Attached at load: category and name; the program has the tracepoint's name.
 pub const LIFECYCLE: [(&str, &str); 4] = [
@@ -75,7 +75,8 @@ fn rename_offset(
     offset("task/task_rename", "pid").or_else(|_| offset("task/task_rename", "common_pid"))
 }
 
-fn ensure_mounted() -> Result<(), TracefsError> {
+/// Mounts tracefs if need be.
+pub(super) fn ensure_mounted() -> Result<(), TracefsError> {
     match fs::metadata(Path::new(MOUNT_POINT).join("events")) {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -1,0 +1,84 @@
+//! What a target bears: every probe hit counts in its meter, and the daemon is woken when they become too many.
+//!
+//! In: a target number. Out: its meter, its allowance, alarms. It refuses to stop anything: a trap is paid before any
+//! program runs, so only the daemon can save the target from the next one. Invariant: counters are added to without
+//! reading the sum back, because 5.10 knows no other atomic addition.
+
+use core::arch::asm;
+
+use memtrace_common::{Allowance, Call, Meter};
+
+use crate::{
+    emit,
+    maps::{ALLOWANCES, METERS},
+};
+
+/// More than a report ever takes; what took longer was preempted, and then the processor worked for others.
+const REPORTING_NS_MAX: u64 = 100_000;
+
+/// A target's meter; without one it is not metered.
+#[inline(always)]
+pub fn of(target: u32) -> Option<*mut Meter> {
+    METERS.get_ptr_mut(&target)
+}
+
+/// A hit of an entry probe, which has the return probed where the call has a result. That is counted here and not at
+/// the return: before 6.13 a return runs the programs of every process that has the function probed
+/// (handle_uretprobe_chain, kernel/events/uprobes.c), for one trap. Gives back what the target is allowed; without an allowance everything is, for ever.
+#[inline(always)]
+pub fn entered(target: u32, meter: Option<*mut Meter>, call: Call) -> Allowance {
+    // SAFETY: copied at once. The daemon replaces an entry whole; one that is recycled in the instant between lookup
+    // and copy gives another target's allowance to a single call.
+    let allowance = unsafe { ALLOWANCES.get(&target) }.copied();
+    let Some(meter) = meter else { return allowance.unwrap_or_default() };
+    // SAFETY: as in `entries`; only the field's address is taken.
+    add(unsafe { &raw mut (*meter).entries }, 1);
+    if call.has_result() {
+        // SAFETY: as in `entries`; only the field's address is taken.
+        add(unsafe { &raw mut (*meter).returns }, 1);
+    }
+    let Some(allowance) = allowance else { return Allowance::default() };
+    let entries = entries(meter);
+    if entries > allowance.entries_max {
+        alarm(meter, target, &allowance, entries);
+    }
+    allowance
+}
+
+/// Once for each allowance, or, when threads race here, a few times.
+#[inline(always)]
+fn alarm(meter: *mut Meter, target: u32, allowance: &Allowance, entries: u64) {
+    // SAFETY: the pointer is to a map value, which lives as long as the program runs; the field is one word.
+    let alarmed_at = unsafe { &mut (*meter).alarmed_at };
+    if *alarmed_at != allowance.entries_max {
+        *alarmed_at = allowance.entries_max;
+        emit::over_allowance(target, allowance.window, entries);
+    }
+}
+
+/// Entry probes hit so far.
+#[inline(always)]
+pub fn entries(meter: *mut Meter) -> u64 {
+    // SAFETY: the pointer is to a map value, which lives as long as the program runs; the field is one word.
+    unsafe { (&raw const (*meter).entries).read_volatile() }
+}
+
+/// A call was reported with its stack, which took from `began_ns` to `ended_ns`.
+#[inline(always)]
+pub fn reported(target: u32, began_ns: u64, ended_ns: u64) {
+    let Some(meter) = of(target) else { return };
+    let elapsed_ns = ended_ns.wrapping_sub(began_ns);
+    let elapsed_ns = if elapsed_ns > REPORTING_NS_MAX { REPORTING_NS_MAX } else { elapsed_ns };
+    // SAFETY: as in `entries`; only the field's address is taken.
+    add(unsafe { &raw mut (*meter).reporting_ns }, elapsed_ns);
+    // SAFETY: as in `entries`; only the field's address is taken.
+    add(unsafe { &raw mut (*meter).sampled }, 1);
+}
+
+/// Adds to a counter in a map, as other processors do at the same time.
+#[inline(always)]
+fn add(counter: *mut u64, amount: u64) {
+    // `core::sync::atomic` has no addition for this target, and a compiler may choose the one that gives the sum back.
+    // SAFETY: the pointer is to an aligned word of a map value, which lives as long as the program runs.
+    unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) counter, in(reg) amount) }
+}
