@@ -9,12 +9,14 @@
 //! decode -> attribute -> aggregate -> render | export        (all may import model, which imports none)
 //! ```
 //!
-//! Invariant: a stage imports nothing to its right.
+//! Invariant: a stage imports nothing to its right. Beside them stands [`estimate`], what a random sample says of the
+//! whole, which imports no stage.
 #![forbid(unsafe_code)]
 
 pub mod aggregate;
 pub mod attribute;
 pub mod decode;
+pub mod estimate;
 pub mod export;
 pub mod limits;
 pub mod model;

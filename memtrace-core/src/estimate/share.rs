@@ -1,0 +1,182 @@
+//! Which share of a process's own work its windows watched.
+//!
+//! In: per window, the CPU time and the traps it took ([`Stretch`]), and what a trap costs ([`TracingCosts`]). Out:
+//! the share, with bounds that follow from how well the costs are known ([`WorkShare`]). One over the share is what
+//! a sample of the window counts for.
+//!
+//! A process makes allocations by working, and while it is traced it also pays for traps: work is CPU time less
+//! tracing time. Where nearly all CPU time of a window is tracing, the little that remains is smaller than the error
+//! of the costs; then the low bound of the share is 0, and nothing bounds from above what the samples stand for.
+//!
+//! One window's share is noise: a process that works in bursts is asleep in most windows, and the mean of `1 / share`
+//! is not one over the mean. [`ShareWindow`] pools: work in all recent windows, by work in all recent stretches. The
+//! window whose samples are weighed has to be added first: its own work belongs on both sides.
+//!
+//! Invariant: `0 <= low <= value <= high <= 1`. Refused: costs that are not positive numbers count as 0, a relative
+//! error that is not one as total ignorance, more CPU time in a window than in its stretch as all of it.
+
+/// What the traps of a process cost.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TracingCosts {
+    /// One entry probe hit.
+    pub entry_ns: f64,
+    /// One return probe hit, without the time in its program that reports.
+    pub return_ns: f64,
+    /// The true cost lies within this part of the charged one, above or below.
+    pub relative_error: f64,
+}
+
+impl TracingCosts {
+    /// Calibrated costs, within the usual error.
+    #[must_use]
+    pub const fn calibrated(entry_ns: f64, return_ns: f64) -> Self {
+        Self { entry_ns, return_ns, relative_error: 0.05 }
+    }
+
+    fn charged_ns(&self, stretch: &Stretch) -> f64 {
+        let cost = |each_ns: f64| if each_ns.is_finite() { each_ns.max(0.0) } else { 0.0 };
+        cost(self.entry_ns) * stretch.entries as f64
+            + cost(self.return_ns) * stretch.returns as f64
+            + stretch.reporting_ns as f64
+    }
+
+    fn error(&self) -> f64 {
+        if self.relative_error >= 0.0 { self.relative_error.min(1.0) } else { 1.0 }
+    }
+}
+
+/// One window, and the stretch of time that it stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stretch {
+    /// CPU time of the process while its probes were armed.
+    pub cpu_in_window_ns: u64,
+    /// Entry probes hit meanwhile.
+    pub entries: u64,
+    /// Return probes hit meanwhile.
+    pub returns: u64,
+    /// Time in the programs that reported.
+    pub reporting_ns: u64,
+    /// CPU time of the process from the end of the window before to the end of this one.
+    pub cpu_in_stretch_ns: u64,
+}
+
+/// The part of a process's work that was watched: 1 is all of it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct WorkShare {
+    /// The best guess.
+    pub value: f64,
+    /// When traps cost as much as they may; 0 when the work cannot be told from nothing.
+    pub low: f64,
+    /// When they cost as little as they may.
+    pub high: f64,
+}
+
+impl WorkShare {
+    /// The share of one window; none when the process did not run at all in its stretch.
+    #[must_use]
+    pub fn measured(stretch: &Stretch, costs: &TracingCosts) -> Option<Self> {
+        Sums::of(stretch, costs).share(costs.error())
+    }
+
+    /// What one sample stands for, if it was certain to be taken; none when no work was seen, and so no sample.
+    #[must_use]
+    pub fn weight(&self) -> Option<f64> {
+        (self.value > 0.0).then(|| 1.0 / self.value)
+    }
+
+    /// The least and the most that estimates may be off by, as factors for [`super::scaled`].
+    #[must_use]
+    pub fn uncertainty(&self) -> (f64, f64) {
+        if self.value <= 0.0 {
+            return (0.0, f64::INFINITY);
+        }
+        (self.value / self.high, if self.low > 0.0 { self.value / self.low } else { f64::INFINITY })
+    }
+}
+
+/// The share of the recent windows together. Windows are forgotten exponentially.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct ShareWindow {
+    sums: Sums,
+    kept: f64,
+}
+
+impl ShareWindow {
+    /// Pools about this many windows; one at least.
+    #[must_use]
+    pub fn over(windows: u32) -> Self {
+        Self { sums: Sums::default(), kept: 1.0 - 1.0 / f64::from(windows.max(1)) }
+    }
+
+    /// Adds a window, and forgets a little of all before.
+    pub fn add(&mut self, stretch: &Stretch, costs: &TracingCosts) {
+        self.sums = self.sums.times(self.kept).plus(Sums::of(stretch, costs));
+    }
+
+    /// The share of what was added; none when the process did not run at all. The costs' error is that of all
+    /// windows alike, so it does not average out.
+    #[must_use]
+    pub fn share(&self, costs: &TracingCosts) -> Option<WorkShare> {
+        self.sums.share(costs.error())
+    }
+}
+
+/// CPU time in windows, the tracing in it, and CPU time between windows, which is work altogether.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+struct Sums {
+    in_windows_ns: f64,
+    tracing_ns: f64,
+    between_ns: f64,
+}
+
+impl Sums {
+    fn of(stretch: &Stretch, costs: &TracingCosts) -> Self {
+        let in_windows_ns = stretch.cpu_in_window_ns as f64;
+        Self {
+            in_windows_ns,
+            tracing_ns: costs.charged_ns(stretch),
+            between_ns: stretch.cpu_in_stretch_ns.saturating_sub(stretch.cpu_in_window_ns) as f64,
+        }
+    }
+
+    fn times(self, factor: f64) -> Self {
+        Self {
+            in_windows_ns: self.in_windows_ns * factor,
+            tracing_ns: self.tracing_ns * factor,
+            between_ns: self.between_ns * factor,
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            in_windows_ns: self.in_windows_ns + other.in_windows_ns,
+            tracing_ns: self.tracing_ns + other.tracing_ns,
+            between_ns: self.between_ns + other.between_ns,
+        }
+    }
+
+    fn share(self, error: f64) -> Option<WorkShare> {
+        if self.in_windows_ns + self.between_ns <= 0.0 {
+            return None;
+        }
+        // Tracing takes CPU time, so it cannot have taken more than there was.
+        let tracing_ns = self.tracing_ns.min(self.in_windows_ns);
+        let error_ns = tracing_ns * error;
+        let work_ns = self.in_windows_ns - tracing_ns;
+        let most_ns = (work_ns + error_ns).min(self.in_windows_ns);
+        let least_ns = (work_ns - error_ns).max(0.0);
+        // Work that cannot be told from nothing lies between nothing and the most: the middle is as good as any, and
+        // meets `work_ns` where it starts to be told.
+        let value_ns = if least_ns > 0.0 { work_ns } else { work_ns.max(most_ns / 2.0) };
+        Some(WorkShare {
+            value: self.share_of(value_ns),
+            low: self.share_of(least_ns),
+            high: self.share_of(most_ns),
+        })
+    }
+
+    fn share_of(self, work_ns: f64) -> f64 {
+        // A window that is its whole stretch missed nothing, however little was done in it.
+        if self.between_ns > 0.0 { work_ns / (work_ns + self.between_ns) } else { 1.0 }
+    }
+}
