@@ -17,6 +17,7 @@ pub mod attribute;
 pub mod decode;
 pub mod export;
 pub mod limits;
+pub mod liveness;
 pub mod model;
 pub mod render;
 pub mod world;
