@@ -19,6 +19,7 @@ pub mod decode;
 pub mod estimate;
 pub mod export;
 pub mod limits;
+pub mod liveness;
 pub mod model;
 pub mod render;
 pub mod world;

@@ -10,6 +10,7 @@ pub mod follow;
 pub mod host;
 pub mod ingest;
 pub mod kernel;
+pub mod liveness;
 pub mod probe;
 pub mod publish;
 pub mod serve;

@@ -1,0 +1,112 @@
+//! A block's content, as hashes of its words, and which of them could tell it from another block.
+
+use super::ranges::CONTENT_BYTES;
+use super::words::word_at;
+
+/// Words of a block that are looked at.
+pub(super) const WORDS: usize = (CONTENT_BYTES / 8) as usize;
+
+/// Numbers nearer to zero than this are everywhere.
+const SMALL: u64 = 4096;
+
+/// The words of a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Content {
+    pub(super) hashes: [u32; WORDS],
+    pub(super) count: u8,
+    /// A bit for each word that is neither small nor one byte repeated.
+    telling: u16,
+}
+
+impl Content {
+    /// The content of a block of this size, of which `bytes` is the beginning. What lies beyond the size is not its.
+    pub(super) fn read(bytes: &[u8], size_bytes: u64) -> Self {
+        let length = bytes.len().min(size_bytes.min(CONTENT_BYTES) as usize);
+        let mut content = Self { hashes: [0; WORDS], count: 0, telling: 0 };
+        for (index, chunk) in bytes[..length].chunks(8).enumerate() {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            let word = u64::from_le_bytes(word);
+            content.hashes[index] = hash(word);
+            content.telling |= u16::from(may_tell(word)) << index;
+            content.count += 1;
+        }
+        content
+    }
+
+    /// What has become of this content, when words of `common` tell nothing.
+    pub(super) fn compare(&self, now: &Self, common: u16) -> Comparison {
+        let telling = self.telling & !common;
+        let mut equal = 0_u16;
+        for index in 0..usize::from(self.count) {
+            equal |= u16::from(self.hashes[index] == now.hashes[index]) << index;
+        }
+        let all = if self.count == 16 { u16::MAX } else { (1 << self.count) - 1 };
+        Comparison { kept: telling & equal, lost: telling & !equal, is_equal: equal == all }
+    }
+
+    #[cfg(test)]
+    pub(super) fn telling(&self) -> u16 {
+        self.telling
+    }
+}
+
+/// What has become of the words that tell: a bit for each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Comparison {
+    pub(super) kept: u16,
+    pub(super) lost: u16,
+    /// True when no word has changed, whether it tells or not.
+    pub(super) is_equal: bool,
+}
+
+/// A hash of a word: equal ones are taken for equal words, which is wrong once in 2^32.
+pub(super) fn hash(word: u64) -> u32 {
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+fn may_tell(word: u64) -> bool {
+    let is_small = |number: u64| number < SMALL || number > SMALL.wrapping_neg();
+    let is_small_half = |half: u32| half < SMALL as u32 || half > (SMALL as u32).wrapping_neg();
+    let is_one_byte = word == u64::from(word as u8) * 0x0101_0101_0101_0101;
+    let are_halves_small = is_small_half(word as u32) && is_small_half((word >> 32) as u32);
+    !(is_small(word) || is_one_byte || are_halves_small)
+}
+
+/// The first word of a block's content, and the second, as they are.
+pub(super) fn first_words(content: &[u8]) -> Option<(u64, u64)> {
+    Some((word_at(content, 0)?, word_at(content, 8)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointers_and_text_may_tell_and_small_numbers_may_not() {
+        let mut bytes = Vec::new();
+        for word in
+            [0x7f12_3456_7890_u64, u64::from_le_bytes(*b"a string"), 7, u64::MAX, 0x0000_0005_0000_0007]
+        {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes.extend([0xab; 8]);
+        assert_eq!(Content::read(&bytes, 48).telling(), 0b11);
+    }
+
+    #[test]
+    fn what_lies_beyond_the_size_is_not_looked_at() {
+        let before = Content::read(b"a string with a rest", 10);
+        let after = Content::read(b"a string wANOTHER one", 10);
+        assert_eq!(before, after);
+        assert!(before.compare(&after, 0).is_equal);
+    }
+
+    #[test]
+    fn a_changed_word_is_lost_and_a_common_one_tells_nothing() {
+        let before = Content::read(b"one word two wordsixteen bytes..", 32);
+        let after = Content::read(b"one word 2nd wordsixteen bytes..", 32);
+        let comparison = before.compare(&after, 0b1);
+        assert_eq!((comparison.kept, comparison.lost, comparison.is_equal), (0b1100, 0b10, false));
+    }
+}

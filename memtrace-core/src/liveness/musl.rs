@@ -1,0 +1,22 @@
+//! musl's notes about a slot (`mallocng/meta.h`): the four bytes before the block. `free` sets the third from the end
+//! to 255 and clears the last two; `enframe` writes them anew, another number in the slot and another offset in turn.
+
+use super::verdict::DeathProof;
+use super::words::half_at;
+
+const FREED: u8 = 255;
+
+/// The four bytes before the block. `None` when they are all zero: the slot may be a first one, or the allocator the
+/// one before 1.2.1, which keeps other notes.
+pub(super) fn header(bytes: &[u8]) -> Option<u32> {
+    half_at(bytes, 12).filter(|header| *header != 0)
+}
+
+/// The proof of its death, if the slot's notes hold one.
+pub(super) fn death(header_before: u32, bytes: &[u8]) -> Option<DeathProof> {
+    let now = half_at(bytes, 12)?;
+    if now.to_le_bytes()[1] == FREED && header_before.to_le_bytes()[1] != FREED {
+        return Some(DeathProof::MarkedFree);
+    }
+    (now != header_before).then_some(DeathProof::SlotChanged)
+}
