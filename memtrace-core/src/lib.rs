@@ -9,11 +9,14 @@
 //! decode -> attribute -> aggregate -> render | export        (all may import model, which imports none)
 //! ```
 //!
+//! Beside them stands `budget`, which decides how much of what a target does is recorded.
+//!
 //! Invariant: a stage imports nothing to its right.
 #![forbid(unsafe_code)]
 
 pub mod aggregate;
 pub mod attribute;
+pub mod budget;
 pub mod decode;
 pub mod export;
 pub mod limits;
