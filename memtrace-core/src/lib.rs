@@ -11,10 +11,14 @@
 //!
 //! Invariant: a stage imports nothing to its right. Beside them stands [`estimate`], what a random sample says of the
 //! whole, which imports no stage.
+//! Beside them stands `budget`, which decides how much of what a target does is recorded.
+//!
+//! Invariant: a stage imports nothing to its right.
 #![forbid(unsafe_code)]
 
 pub mod aggregate;
 pub mod attribute;
+pub mod budget;
 pub mod decode;
 pub mod estimate;
 pub mod export;
