@@ -9,9 +9,9 @@
 //! decode -> attribute -> aggregate -> render | export        (all may import model, which imports none)
 //! ```
 //!
-//! Invariant: a stage imports nothing to its right. Beside them stands [`estimate`], what a random sample says of the
-//! whole, which imports no stage.
-//! Beside them stands `budget`, which decides how much of what a target does is recorded.
+//! Beside them stand, and import no stage: [`budget`], which decides how much of what a target does is recorded;
+//! [`liveness`], which tells from memory whether a sampled block still lives; and [`estimate`], what a random sample
+//! says of the whole.
 //!
 //! Invariant: a stage imports nothing to its right.
 #![forbid(unsafe_code)]

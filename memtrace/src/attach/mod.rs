@@ -15,4 +15,4 @@ mod worker;
 pub use inspect::{Inspection, inspect};
 pub use objects::{Object, ObjectKind, Objects, PythonObject, VersionEvidence};
 pub use python::Interpreter;
-pub use worker::{Command, Outcome, Worker};
+pub use worker::{Answer, Command, Outcome, Worker};

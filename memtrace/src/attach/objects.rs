@@ -2,7 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use memtrace_core::attribute::python::{PythonVersion, VersionError};
+use memtrace_common::Call;
+use memtrace_core::{
+    attribute::python::{PythonVersion, VersionError},
+    liveness::Libc,
+};
 
 use crate::{
     host::{
@@ -10,7 +14,7 @@ use crate::{
         mappings::{FileId, Mapping},
         regular,
     },
-    probe::{self, Elf, Sites},
+    probe::{self, Elf, Execution, Sites},
 };
 
 /// Files remembered. Each holds one descriptor open and a few kilobytes.
@@ -41,6 +45,8 @@ pub struct Object {
     pub identity: (u64, Vec<u8>),
     /// Sites of the C library's allocator; `None` when it has none.
     pub libc: Option<Sites>,
+    /// Whose notes tell of the blocks of `libc`.
+    pub libc_kind: Libc,
     /// The Python interpreter in it.
     pub python: Option<PythonObject>,
     /// The dynamic loader that it asks for; an executable without one is static.
@@ -122,6 +128,7 @@ fn look_into(file: MappedFile) -> Object {
         kind: ObjectKind::Unreadable(reason),
         identity: (inode, Vec::new()),
         libc: None,
+        libc_kind: Libc::Other,
         python: None,
         loader: None,
         is_static: false,
@@ -148,6 +155,7 @@ fn look_into(file: MappedFile) -> Object {
     Object {
         kind: if is_useful { ObjectKind::Useful } else { ObjectKind::Other },
         identity: (inode, elf.build_id().unwrap_or_default().to_vec()),
+        libc_kind: libc.as_ref().map_or(Libc::Other, |_| Libc::of_file(name_of(&file.path), &bytes)),
         libc,
         python,
         loader: elf.interpreter().map(|path| String::from_utf8_lossy(path).into_owned()),
@@ -155,6 +163,19 @@ fn look_into(file: MappedFile) -> Object {
         is_go: elf.is_go(),
         file,
     }
+}
+
+impl Object {
+    /// The shape of the calls that each of its sites sees, and whether its instruction is stepped.
+    pub fn sites(&self) -> impl Iterator<Item = (Call, bool)> {
+        let python = self.python.as_ref().map(|python| &python.sites);
+        let sites = self.libc.iter().chain(python).flat_map(|sites| &sites.sites);
+        sites.map(|site| (site.call, site.execution == Execution::Stepped))
+    }
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Symbols of a stripped file; looked for only when it is stripped.

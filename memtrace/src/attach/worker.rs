@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
 };
 
@@ -23,6 +23,7 @@ use crate::{
         Kernel,
         attach::{Attachment, Probe},
     },
+    windows::{Conductor, Instruments, ProbedFile, WindowEvent},
 };
 
 /// Files attached to in one process; each takes two descriptors. Two or three is what real ones have: their C library,
@@ -32,12 +33,31 @@ const FILES: usize = 32;
 /// What to do.
 #[derive(Debug)]
 pub enum Command {
-    /// Follow a process and attach to what it maps.
+    /// Follow a process and look at what it maps.
     Follow {
         /// Its number.
         target: u32,
         /// Its pid.
         pid: u32,
+        /// Attach to it, too: every call is to be seen.
+        is_exact: bool,
+    },
+    /// See every call of a followed process from now on.
+    Attach {
+        /// Its number.
+        target: u32,
+    },
+    /// See no call of a followed process any more.
+    LetGo {
+        /// Its number.
+        target: u32,
+    },
+    /// Have the conductor of windows ready: loading its programs takes half a second.
+    PrepareWindows {
+        /// What it needs of the BPF side.
+        instruments: Instruments,
+        /// Where its events go.
+        events: UnboundedSender<WindowEvent>,
     },
     /// Attach to what it has mapped since.
     Rescan {
@@ -65,13 +85,24 @@ pub enum Command {
     },
 }
 
-/// What came of it.
+/// What the worker answers.
+#[derive(Debug)]
+pub enum Answer {
+    /// To [`Command::PrepareWindows`].
+    Conductor(Result<Conductor, String>),
+    /// To everything that had it look at a process.
+    Outcome(Outcome),
+}
+
+/// What came of a look at a process.
 #[derive(Debug)]
 pub struct Outcome {
     /// The process.
     pub target: u32,
     /// Probe sites attached in all.
     pub probes: usize,
+    /// What can be probed in it, Python's object allocator included.
+    pub files: Arc<[ProbedFile]>,
     /// Its interpreter, when it was understood just now.
     pub interpreter: Option<Interpreter>,
     /// What a user should know of it.
@@ -88,13 +119,14 @@ pub struct Worker {
     objects: Objects,
     attached: HashMap<u32, Attached>,
     python_objects: bool,
-    outcomes: UnboundedSender<Outcome>,
+    answers: UnboundedSender<Answer>,
     detach: Detaching,
 }
 
 #[derive(Default)]
 struct Attached {
     pid: u32,
+    is_exact: bool,
     files: BTreeSet<(u64, Vec<u8>)>,
     attachments: Vec<Attachment>,
     has_python: bool,
@@ -106,7 +138,7 @@ impl Worker {
     pub fn start(
         kernel: Kernel,
         python_objects: bool,
-        outcomes: UnboundedSender<Outcome>,
+        answers: UnboundedSender<Answer>,
     ) -> (mpsc::Sender<Command>, thread::JoinHandle<()>) {
         let (sender, commands) = mpsc::channel();
         let handle = thread::spawn(move || {
@@ -115,7 +147,7 @@ impl Worker {
                 objects: Objects::default(),
                 attached: HashMap::new(),
                 python_objects,
-                outcomes,
+                answers,
                 detach: Detaching::start(),
             };
             worker.run(&commands);
@@ -126,7 +158,14 @@ impl Worker {
     fn run(mut self, commands: &mpsc::Receiver<Command>) {
         for command in commands {
             match command {
-                Command::Follow { target, pid } => self.follow(target, pid),
+                Command::Follow { target, pid, is_exact } => self.follow(target, pid, is_exact),
+                Command::Attach { target } => self.set_exact(target),
+                Command::LetGo { target } => self.let_go(target),
+                Command::PrepareWindows { instruments, events } => {
+                    let conductor = self.conductor(instruments, events);
+                    // The session may have ended.
+                    let _sent = self.answers.send(Answer::Conductor(conductor));
+                }
                 Command::Rescan { target } => self.scan(target),
                 Command::Executed { target, by_other_thread } => self.executed(target, by_other_thread),
                 Command::SetPython { target, python } => {
@@ -144,12 +183,35 @@ impl Worker {
         self.detach.finish();
     }
 
-    fn follow(&mut self, target: u32, pid: u32) {
+    fn follow(&mut self, target: u32, pid: u32, is_exact: bool) {
         if process::stat(pid).is_err() {
             return;
         }
-        self.attached.insert(target, Attached { pid, ..Attached::default() });
+        self.attached.insert(target, Attached { pid, is_exact, ..Attached::default() });
         self.scan(target);
+    }
+
+    fn conductor(
+        &mut self,
+        instruments: Instruments,
+        events: UnboundedSender<WindowEvent>,
+    ) -> Result<Conductor, String> {
+        let programs = self.kernel.anchor_programs().map_err(|error| error.to_string())?;
+        Conductor::start(programs, instruments, events).map_err(|error| error.to_string())
+    }
+
+    fn set_exact(&mut self, target: u32) {
+        if let Some(attached) = self.attached.get_mut(&target) {
+            attached.is_exact = true;
+            self.scan(target);
+        }
+    }
+
+    fn let_go(&mut self, target: u32) {
+        if let Some(attached) = self.attached.get_mut(&target) {
+            attached.is_exact = false;
+            attached.detach_all(&self.detach);
+        }
     }
 
     fn executed(&mut self, target: u32, by_other_thread: bool) {
@@ -157,8 +219,7 @@ impl Worker {
         if let Some(attached) = self.attached.get_mut(&target) {
             attached.has_python = false;
             if by_other_thread {
-                attached.files.clear();
-                attached.attachments.drain(..).for_each(|attachment| self.detach.detach(attachment));
+                attached.detach_all(&self.detach);
             }
         }
         self.scan(target);
@@ -175,15 +236,22 @@ impl Worker {
     /// Attaches to what is not attached to yet.
     fn scan(&mut self, target: u32) {
         let Some(pid) = self.attached.get(&target).map(|attached| attached.pid) else { return };
-        let inspection = match inspect(&mut self.objects, pid) {
+        let mut inspection = match inspect(&mut self.objects, pid) {
             Ok(inspection) => inspection,
             // A process that ended meanwhile is no failure.
             Err(_) if process::stat(pid).is_err() => return,
             Err(error) => Inspection::refused(&error),
         };
+        if !inspection.objects.is_empty()
+            && let Some(objection) = hazards::objection(pid)
+        {
+            inspection.objects.clear();
+            inspection.notes.push(format!("it is not traced: {objection}"));
+        }
         let mut outcome = Outcome {
             target,
             probes: 0,
+            files: inspection.objects.iter().filter_map(probed_file).collect(),
             interpreter: None,
             is_unfinished: inspection.objects.is_empty() && inspection.notes.is_empty(),
             notes: Vec::new(),
@@ -193,16 +261,19 @@ impl Worker {
             self.attach(target, pid, object, &mut outcome);
         }
         self.take_interpreter(target, inspection, &mut outcome);
-        outcome.probes = self
-            .attached
-            .get(&target)
-            .map_or(0, |attached| attached.attachments.iter().map(Attachment::probes).sum());
+        if let Some(attached) = self.attached.get(&target).filter(|attached| attached.is_exact) {
+            outcome.probes = attached.attachments.iter().map(Attachment::probes).sum();
+        }
         // The session may have ended.
-        let _sent = self.outcomes.send(outcome);
+        let _sent = self.answers.send(Answer::Outcome(outcome));
     }
 
     fn attach(&mut self, target: u32, pid: u32, object: &Object, outcome: &mut Outcome) {
         let Some(attached) = self.attached.get_mut(&target) else { return };
+        if !attached.is_exact {
+            outcome.probes += probes_of(object, true).len();
+            return;
+        }
         if !attached.files.insert(object.identity.clone()) {
             return;
         }
@@ -215,11 +286,6 @@ impl Worker {
             outcome
                 .notes
                 .push(format!("it maps more than {FILES} files with allocators; the others are not traced"));
-            return;
-        }
-        if let Some(objection) = hazards::objection(pid) {
-            outcome.failures += 1;
-            outcome.notes.push(format!("{} is not traced: {objection}", object.file.path));
             return;
         }
         match self.kernel.attach(&object.file.own_path(), &probes, pid) {
@@ -252,6 +318,19 @@ impl Worker {
             Err(error) => outcome.notes.push(no_python_stacks(error)),
         }
     }
+}
+
+impl Attached {
+    fn detach_all(&mut self, detach: &Detaching) {
+        self.files.clear();
+        self.attachments.drain(..).for_each(|attachment| detach.detach(attachment));
+    }
+}
+
+/// A file as windows probe it: Python's objects as well, for a window is short.
+fn probed_file(object: &Arc<Object>) -> Option<ProbedFile> {
+    let probes = probes_of(object, true);
+    (!probes.is_empty()).then(|| ProbedFile { object: Arc::clone(object), probes })
 }
 
 fn no_python_stacks(error: &PythonError) -> String {

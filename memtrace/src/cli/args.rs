@@ -72,6 +72,18 @@ pub struct Cli {
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<ListenAddress>,
 
+    /// What tracing may cost each process, in percent of one core
+    #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = percent)]
+    max_overhead: f64,
+
+    /// What tracing may cost all processes together, in percent of one core [default: 2% for each processor]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    max_total_overhead: Option<f64>,
+
+    /// See every call, whatever it costs the processes
+    #[arg(long, conflicts_with_all = ["max_overhead", "max_total_overhead"])]
+    exact: bool,
+
     /// Trace Python's own object allocator too; much slower targets
     #[arg(long)]
     python_objects: bool,
@@ -236,6 +248,15 @@ fn bytes(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| malformed())?;
     number.checked_mul(1 << shift).ok_or_else(malformed)
+}
+
+/// `1`, `1%`, `0.5 %`: as a share.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().trim_end_matches('%').trim_end();
+    match number.parse::<f64>() {
+        Ok(percent) if (0.01..=100_000.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err(format!("'{text}' is not from 0.01% up; try 1% or 0.5%")),
+    }
 }
 
 fn ring_bytes(text: &str) -> Result<u32, String> {

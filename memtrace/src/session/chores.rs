@@ -15,6 +15,7 @@ impl Pipeline {
         while let Some(target) = self.looks.next_due(now) {
             send(&self.commands, Command::Rescan { target });
         }
+        self.tend_tiers();
         for task in std::mem::take(&mut self.new_names) {
             self.see_new_name(task);
         }

@@ -30,7 +30,7 @@ impl Pipeline {
             if !self.processes.follows(pid)
                 && process::comm(pid).is_some_and(|comm| self.selection.wants(pid, &comm))
             {
-                self.follow(pid);
+                self.follow(pid, false);
             }
         }
     }
@@ -38,7 +38,7 @@ impl Pipeline {
     /// A child that borrows its parent's memory works for its parent, until its exec.
     pub(super) fn forked(&mut self, process: u32, shares_memory: bool, comm: &[u8]) {
         if !shares_memory && self.selection.wants(process, &String::from_utf8_lossy(comm)) {
-            self.follow(process);
+            self.follow(process, true);
         }
     }
 
@@ -49,7 +49,7 @@ impl Pipeline {
         let followed = self.processes.running_mut(process);
         let Some(followed) = followed else {
             if is_wanted {
-                self.follow(process);
+                self.follow(process, true);
             }
             return;
         };
@@ -67,6 +67,7 @@ impl Pipeline {
         }
         self.aggregator.clear(target, monotonic_ns());
         send(&self.commands, Command::Executed { target, by_other_thread });
+        self.restart_tier(target);
     }
 
     /// A task changed its name. Any process of the machine can do that a million times a second, so names are looked at
@@ -83,7 +84,7 @@ impl Pipeline {
         if let Some(followed) = self.processes.running_mut(task) {
             followed.renamed(comm);
         } else if self.selection.wants(task, &comm) && process::process_of(task) == Some(task) {
-            self.follow(task);
+            self.follow(task, false);
         }
     }
 
@@ -97,7 +98,7 @@ impl Pipeline {
     }
 
     /// Follows a process from now on.
-    fn follow(&mut self, pid: u32) {
+    fn follow(&mut self, pid: u32, is_from_start: bool) {
         self.retire_replaced(pid);
         if self.processes.follows(pid) {
             return;
@@ -125,7 +126,8 @@ impl Pipeline {
             self.exited(target);
             return;
         }
-        send(&self.commands, Command::Follow { target, pid });
+        let is_exact = self.begin_tier(target, pid, is_from_start);
+        send(&self.commands, Command::Follow { target, pid, is_exact });
     }
 
     /// A process has ended, or is no longer wanted. Its figures stay for one more report.
@@ -137,6 +139,7 @@ impl Pipeline {
         }
         self.processes.exited(target);
         self.looks.forget(target);
+        self.end_tier(target);
         send(&self.commands, Command::Unfollow { target });
     }
 

@@ -13,13 +13,14 @@ mod looks;
 mod pipeline;
 mod report;
 mod shutdown;
+mod tiers;
 mod watch;
 
 use std::{io, sync::mpsc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
@@ -27,15 +28,18 @@ use self::{
     pipeline::{KernelParts, Pipeline},
     report::Reporter,
     shutdown::Shutdown,
+    tiers::Tiers,
 };
 use crate::{
-    attach::{Command, Outcome, Worker},
+    attach::{Answer, Command, Worker},
     cli::args::Settings,
     host::{cut_files, launch::Launched},
     ingest::Ring,
-    kernel::{Kernel, Options},
+    kernel::{Kernel, Options, anchor},
+    liveness::{Follower, Told},
     publish::{Publisher, Publishing},
     serve,
+    windows::{Instruments, WindowEvent},
 };
 
 /// How often the small things are seen to: looks at starting processes, the ring's timer aside.
@@ -79,16 +83,51 @@ async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
         tokio::spawn(serve::serve(listener, source, shutdown.wait(), serve::Limits::default()));
     }
 
-    let (outcome_sender, outcomes) = unbounded_channel();
-    let (commands, worker) = Worker::start(kernel, settings.python_objects, outcome_sender);
+    let instruments = Instruments { allowances: kernel.take_allowances()?, meters: kernel.take_meters()? };
+    let (answer_sender, answers) = unbounded_channel();
+    let (window_sender, windows) = unbounded_channel();
+    let (told_sender, told) = unbounded_channel();
+    let follower = follower(told_sender);
+    let tiers = Tiers::new(settings.limits, instruments, window_sender, follower);
+    sweep();
+    let (commands, worker) = Worker::start(kernel, settings.python_objects, answer_sender);
     let launched = launch(&mut settings)?;
     let reporter = Reporter::new(publisher, counters);
-    let pipeline = Pipeline::new(&settings, commands, reporter, weaker, parts);
-    let finished = flow(pipeline, &mut ring, outcomes, launched, &settings, shutdown).await;
+    let pipeline = Pipeline::new(&settings, commands, reporter, weaker, parts, tiers);
+    let inputs = Inputs { answers, windows, told };
+    let finished = flow(pipeline, &mut ring, inputs, launched, &settings, shutdown).await;
     // Detaching takes up to 90 ms a link. The kernel would do it at exit, one after the other; the worker's threads
     // share the grace periods.
     let _ended = worker.join();
     finished
+}
+
+/// What the other threads have to say.
+struct Inputs {
+    answers: UnboundedReceiver<Answer>,
+    windows: UnboundedReceiver<WindowEvent>,
+    told: UnboundedReceiver<Told>,
+}
+
+fn follower(told: UnboundedSender<Told>) -> Option<Follower> {
+    // The session may have ended.
+    let tell = move |what| drop(told.send(what));
+    match Follower::start(tell) {
+        Ok(follower) => Some(follower),
+        Err(error) => {
+            tracing::warn!("sampled blocks are not followed: {error}");
+            None
+        }
+    }
+}
+
+/// What a memtrace that was killed has left in tracefs does nothing, and is removed all the same.
+fn sweep() {
+    match anchor::sweep() {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!("removed {removed} probe definitions that a killed memtrace had left"),
+        Err(error) => tracing::debug!("tracefs is not swept: {error}"),
+    }
 }
 
 /// A program to start waits before its exec, with probes attached to what it will map.
@@ -109,7 +148,7 @@ fn cannot_be_run(settings: &Settings) -> String {
 async fn flow(
     mut pipeline: Pipeline,
     ring: &mut Ring,
-    mut outcomes: UnboundedReceiver<Outcome>,
+    mut inputs: Inputs,
     launched: Option<Launched>,
     settings: &Settings,
     shutdown: Shutdown,
@@ -130,7 +169,23 @@ async fn flow(
             biased;
             () = &mut stop => break,
             () = until(end) => break,
-            Some(outcome) = outcomes.recv() => {
+            Some(event) = inputs.windows.recv() => {
+                // Its target may be armed, and waits.
+                drain(ring, &mut pipeline);
+                pipeline.window_event(event);
+            }
+            Some(told) = inputs.told.recv() => {
+                drain(ring, &mut pipeline);
+                pipeline.told(told);
+            }
+            Some(answer) = inputs.answers.recv() => {
+                let outcome = match answer {
+                    Answer::Outcome(outcome) => outcome,
+                    Answer::Conductor(conductor) => {
+                        pipeline.conductor_is(conductor);
+                        continue;
+                    }
+                };
                 let target = outcome.target;
                 pipeline.attached(outcome);
                 if let Some(mut waiting) = child.take_if(|waiting| pipeline.is_process(target, waiting.pid)) {

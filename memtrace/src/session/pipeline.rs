@@ -14,7 +14,7 @@ use memtrace_core::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{looks::Looks, report::Reporter, send};
+use super::{looks::Looks, report::Reporter, send, tiers::Tiers};
 use crate::{
     attach::{Command, Outcome},
     cli::args::Settings,
@@ -43,6 +43,7 @@ pub(super) struct Pipeline {
     pub(super) new_names: BTreeSet<u32>,
     pub(super) exits: Option<UnboundedSender<u32>>,
     pub(super) commands: mpsc::Sender<Command>,
+    pub(super) tiers: Tiers,
     pub(super) kernel: KernelParts,
     show_internal: bool,
     batch: Vec<Event<'static>>,
@@ -73,6 +74,7 @@ impl Pipeline {
         reporter: Reporter,
         weaker: Vec<String>,
         kernel: KernelParts,
+        tiers: Tiers,
     ) -> Self {
         let pipeline = Self {
             aggregator: Aggregator::new(super::report::monotonic_ns()),
@@ -88,6 +90,7 @@ impl Pipeline {
             new_names: BTreeSet::new(),
             exits: None,
             commands,
+            tiers,
             kernel,
             show_internal: settings.show_internal,
             batch: Vec::with_capacity(BATCH),
@@ -124,8 +127,8 @@ impl Pipeline {
             }
             Event::Exited { target, thread, .. } => self.aggregator.forget_thread(target, thread),
             Event::Renamed { task, .. } => self.renamed(task),
-            Event::OverAllowance { .. }
-            | Event::Allocated(_)
+            Event::OverAllowance { target, window, .. } => self.over_allowance(target, window),
+            Event::Allocated(_)
             | Event::Freed(_)
             | Event::HandedOut(_)
             | Event::ReallocBegun(_)
@@ -178,6 +181,7 @@ impl Pipeline {
                 self.reporter.warn(Some(pid), note);
             }
         }
+        self.note_files(outcome.target, outcome.files);
         if is_running {
             self.looks.answered(Instant::now(), outcome.target, outcome.is_unfinished);
         }

@@ -54,6 +54,11 @@ impl Reporter {
         }
     }
 
+    /// What the kernel side lost for this reason, since the start.
+    pub(super) fn lost_in_kernel(&self, reason: DropReason) -> u64 {
+        self.counters.lost(reason)
+    }
+
     /// Says something on stderr.
     pub(super) fn tell(&self, text: &str) {
         use io::Write as _;
@@ -173,7 +178,7 @@ impl Pipeline {
             rss_bytes: if is_running { process::rss_bytes(process.info.pid) } else { None },
             totals: figures.totals,
             estimate: Estimate::exact(figures.totals.live_bytes, figures.totals.live_blocks),
-            overhead: Overhead { armed_share: 1.0, ..Overhead::default() },
+            overhead: self.tiers.overhead(process.target),
             rates: figures.rates,
             sites: figures.sites.into_iter().map(|figures| self.draft_site(figures)).collect(),
             other_sites: figures.other_sites,

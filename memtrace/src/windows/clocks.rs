@@ -21,7 +21,7 @@ pub(super) fn monotonic_ns() -> u64 {
 ///
 /// # Errors
 /// When it is gone.
-pub(super) fn process_cpu_ns(pid: u32) -> io::Result<u64> {
+pub fn process_cpu_ns(pid: u32) -> io::Result<u64> {
     let mut clock = 0;
     // SAFETY: the call writes a clock id to a live local.
     let error = unsafe { libc::clock_getcpuclockid(pid.cast_signed(), &raw mut clock) };

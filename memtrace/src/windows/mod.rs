@@ -13,6 +13,7 @@ mod priority;
 mod read;
 mod window;
 
+pub use clocks::process_cpu_ns;
 pub use conductor::{Conductor, Instruments};
 pub use message::{
     Borne, CandidatesRequest, Fingerprints, MemoryRange, ProbedFile, WindowEvent, WindowFailure,
