@@ -7,6 +7,7 @@ mod filters;
 mod hostile;
 mod http;
 mod lifecycle;
+mod liveness;
 mod lost_returns;
 mod odd_targets;
 mod other_libcs;
