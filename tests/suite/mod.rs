@@ -8,6 +8,7 @@ mod hazards;
 mod hostile;
 mod http;
 mod lifecycle;
+mod liveness;
 mod lost_returns;
 mod odd_targets;
 mod other_libcs;

@@ -9,6 +9,7 @@ pub(crate) mod figures;
 pub(crate) mod frames;
 pub(crate) mod http;
 pub(crate) mod interpreters;
+pub(crate) mod lives;
 pub(crate) mod memory;
 pub(crate) mod memtrace;
 pub(crate) mod poll;

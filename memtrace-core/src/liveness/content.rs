@@ -1,5 +1,6 @@
 //! A block's content, as hashes of its words, and which of them could tell it from another block.
 
+use super::glibc::ADDRESS_END;
 use super::ranges::CONTENT_BYTES;
 use super::words::word_at;
 
@@ -14,21 +15,28 @@ const SMALL: u64 = 4096;
 pub(super) struct Content {
     pub(super) hashes: [u32; WORDS],
     pub(super) count: u8,
-    /// A bit for each word that is neither small nor one byte repeated.
+    /// A bit for each word that is neither small nor one byte repeated nor an address in the block itself, which any
+    /// owner of the slot could have there.
     telling: u16,
+    /// A bit for each word that may be the type of a Python object: an address, after a reference count.
+    pub(super) types: u16,
 }
 
 impl Content {
     /// The content of a block of this size, of which `bytes` is the beginning. What lies beyond the size is not its.
-    pub(super) fn read(bytes: &[u8], size_bytes: u64) -> Self {
+    pub(super) fn read(bytes: &[u8], address: u64, size_bytes: u64) -> Self {
         let length = bytes.len().min(size_bytes.min(CONTENT_BYTES) as usize);
-        let mut content = Self { hashes: [0; WORDS], count: 0, telling: 0 };
+        let own = address..=address.saturating_add(size_bytes);
+        let mut content = Self { hashes: [0; WORDS], count: 0, telling: 0, types: 0 };
+        let mut word_before = 0;
         for (index, chunk) in bytes[..length].chunks(8).enumerate() {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
             let word = u64::from_le_bytes(word);
             content.hashes[index] = hash(word);
-            content.telling |= u16::from(may_tell(word)) << index;
+            content.telling |= u16::from(may_tell(word) && !own.contains(&word)) << index;
+            content.types |= u16::from(is_count(word_before) && may_be_address(word)) << index;
+            word_before = word;
             content.count += 1;
         }
         content
@@ -42,7 +50,7 @@ impl Content {
             equal |= u16::from(self.hashes[index] == now.hashes[index]) << index;
         }
         let all = if self.count == 16 { u16::MAX } else { (1 << self.count) - 1 };
-        Comparison { kept: telling & equal, lost: telling & !equal, is_equal: equal == all }
+        Comparison { kept: telling & equal, lost: telling & !equal, changed: all & !equal }
     }
 
     #[cfg(test)]
@@ -56,8 +64,8 @@ impl Content {
 pub(super) struct Comparison {
     pub(super) kept: u16,
     pub(super) lost: u16,
-    /// True when no word has changed, whether it tells or not.
-    pub(super) is_equal: bool,
+    /// Words that have changed, whether they tell or not.
+    pub(super) changed: u16,
 }
 
 /// A hash of a word: equal ones are taken for equal words, which is wrong once in 2^32.
@@ -71,6 +79,15 @@ fn may_tell(word: u64) -> bool {
     let is_one_byte = word == u64::from(word as u8) * 0x0101_0101_0101_0101;
     let are_halves_small = is_small_half(word as u32) && is_small_half((word >> 32) as u32);
     !(is_small(word) || is_one_byte || are_halves_small)
+}
+
+/// A living object's references. CPython's immortal ones have 2^32 - 1 at most in the lower half.
+fn is_count(word: u64) -> bool {
+    (1..1 << 32).contains(&word)
+}
+
+fn may_be_address(word: u64) -> bool {
+    word.is_multiple_of(8) && (1 << 16..ADDRESS_END).contains(&word)
 }
 
 /// The first word of a block's content, and the second, as they are.
@@ -91,22 +108,29 @@ mod tests {
             bytes.extend(word.to_le_bytes());
         }
         bytes.extend([0xab; 8]);
-        assert_eq!(Content::read(&bytes, 48).telling(), 0b11);
+        assert_eq!(Content::read(&bytes, 0x1000, 48).telling(), 0b11);
+    }
+
+    #[test]
+    fn an_address_in_the_block_itself_tells_nothing() {
+        let bytes: Vec<u8> =
+            [0x7f12_0000_1010_u64, 0x7f12_0000_2010].into_iter().flat_map(u64::to_le_bytes).collect();
+        assert_eq!(Content::read(&bytes, 0x7f12_0000_1000, 48).telling(), 0b10);
     }
 
     #[test]
     fn what_lies_beyond_the_size_is_not_looked_at() {
-        let before = Content::read(b"a string with a rest", 10);
-        let after = Content::read(b"a string wANOTHER one", 10);
+        let before = Content::read(b"a string with a rest", 0x1000, 10);
+        let after = Content::read(b"a string wANOTHER one", 0x1000, 10);
         assert_eq!(before, after);
-        assert!(before.compare(&after, 0).is_equal);
+        assert_eq!(before.compare(&after, 0).changed, 0);
     }
 
     #[test]
     fn a_changed_word_is_lost_and_a_common_one_tells_nothing() {
-        let before = Content::read(b"one word two wordsixteen bytes..", 32);
-        let after = Content::read(b"one word 2nd wordsixteen bytes..", 32);
+        let before = Content::read(b"one word two wordsixteen bytes..", 0x1000, 32);
+        let after = Content::read(b"one word 2nd wordsixteen bytes..", 0x1000, 32);
         let comparison = before.compare(&after, 0b1);
-        assert_eq!((comparison.kept, comparison.lost, comparison.is_equal), (0b1100, 0b10, false));
+        assert_eq!((comparison.kept, comparison.lost, comparison.changed), (0b1100, 0b10, 0b10));
     }
 }

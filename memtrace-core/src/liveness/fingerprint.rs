@@ -3,7 +3,7 @@
 use memtrace_common::Domain;
 
 use super::block::{Allocators, Block, Libc};
-use super::content::{Content, first_words, hash};
+use super::content::{Comparison, Content, first_words, hash};
 use super::glibc::Chunk;
 use super::kin::Class;
 use super::musl;
@@ -37,6 +37,10 @@ pub(super) enum Notes {
     None,
 }
 
+/// Where an object's type is, by what lies before the object: nothing, the garbage collector's links, and since 3.11
+/// two words for its attributes as well.
+const OBJECT_HEADS: u16 = 1 << 1 | 1 << 3 | 1 << 5;
+
 const _: () = assert!(size_of::<Fingerprint>() <= 160);
 
 impl Fingerprint {
@@ -47,7 +51,7 @@ impl Fingerprint {
         let (first_word, second_word) = first_words(content_bytes)?;
         Some(Self {
             block,
-            content: Content::read(content_bytes, block.size_bytes),
+            content: Content::read(content_bytes, block.address, block.size_bytes),
             first_word_hash: hash(first_word),
             second_word_hash: hash(second_word),
             notes: Notes::read(&block, allocators, parts),
@@ -66,6 +70,21 @@ impl Fingerprint {
 
     pub(super) fn is_second_word(&self, word: u64) -> bool {
         self.second_word_hash == hash(word)
+    }
+
+    /// True when it was a Python object, and its type is not where it was. An object's type is the first word of the
+    /// kind in it, and one that its kin have too.
+    pub(super) fn is_of_other_type(&self, comparison: &Comparison, common: u16) -> bool {
+        let types = self.content.types & common;
+        let first = types & types.wrapping_neg();
+        matches!(self.notes, Notes::Pymalloc { .. }) && first & OBJECT_HEADS & comparison.changed != 0
+    }
+
+    /// The block is known to be the same: from now on it is recognized by what it is now.
+    pub(super) fn take_content(&mut self, now: &Self) {
+        self.content = now.content;
+        self.first_word_hash = now.first_word_hash;
+        self.second_word_hash = now.second_word_hash;
     }
 
     pub(super) fn class(&self) -> Class {

@@ -9,9 +9,10 @@
 //! - a bin, or merged with a neighbour or with the top: `PREV_INUSE` of the next chunk is clear, or the size changed;
 //! - unmapped, when it was mapped by itself.
 //!
-//! So a chunk with the same size, its neighbour's bit set, no key and no link is in use. Two cases leave no trace:
-//! a chunk merged with the top and with a free chunk before it, and the last chunk of a fastbin before 2.32 when its
-//! first word was zero already (there is one in every bin).
+//! So a chunk with the same size, its neighbour's bit set, no key and no link is in use, unless its header is only left
+//! over: a chunk that was merged with a free one before it keeps its header, inside what is now another chunk. Its own
+//! `PREV_INUSE` bit was clear then, so the chunk before has to be where the header says. One case leaves no trace: the
+//! last chunk of a fastbin before 2.32 when its first word was zero already (there is one in every bin).
 
 use super::block::Block;
 use super::ranges::{CONTENT_BYTES, HEADER_BYTES, Range};
@@ -69,6 +70,8 @@ pub(super) struct Chunk {
     /// The size word without its flags.
     pub(super) bytes: u64,
     pub(super) is_mapped_alone: bool,
+    /// The size of the chunk before, when that is free.
+    free_before_bytes: Option<u64>,
     /// None when the next chunk is not where it should be, or could not be read.
     next_says_in_use: Option<bool>,
     pub(super) first_word: u64,
@@ -85,6 +88,7 @@ impl Chunk {
         Some(Self {
             bytes: chunk_bytes,
             is_mapped_alone,
+            free_before_bytes: (header & (PREV_INUSE | IS_MMAPPED) == 0).then_some(word_at(bytes, 0)?),
             next_says_in_use: (!is_mapped_alone)
                 .then(|| next_size_word(size_bytes, chunk_bytes, parts))
                 .flatten()
@@ -120,6 +124,8 @@ pub(super) enum Slot {
     InUse,
     /// Free if there is a chunk of this size at the end of the link.
     Linked(u64),
+    /// Not a slot any more, unless there is a chunk that ends where this one begins: where its header is.
+    After(u64),
     MayBeFree,
 }
 
@@ -188,11 +194,27 @@ pub(super) fn slot(
             return Slot::Linked(now.first_word);
         }
     }
-    Slot::InUse
+    match now.free_before_bytes {
+        Some(bytes) => Slot::After(address.wrapping_sub(u64::from(HEADER_BYTES)).wrapping_sub(bytes)),
+        None => Slot::InUse,
+    }
 }
 
 fn is_link(word: u64) -> bool {
     word.is_multiple_of(ALIGNMENT) && (0x1000..ADDRESS_END).contains(&word)
+}
+
+impl Chunk {
+    /// True when the chunk whose header these bytes are is the free one before this one.
+    pub(super) fn follows(&self, header: &[u8]) -> bool {
+        let size = word_at(header, 8).map(|word| word & !FLAGS);
+        self.free_before_bytes.is_some() && self.free_before_bytes == size
+    }
+}
+
+/// Where to look for the header of a chunk.
+pub(super) fn header_range(chunk: u64) -> Range {
+    Range { address: chunk, length: HEADER_BYTES }
 }
 
 /// Where to look whether a link leads to a chunk.

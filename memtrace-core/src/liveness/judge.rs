@@ -3,10 +3,11 @@
 use memtrace_common::Domain;
 
 use super::block::{Allocators, Block, Libc};
-use super::content::{Comparison, Content, first_words};
+use super::content::first_words;
 use super::fingerprint::{Fingerprint, Notes, class_slot_bytes, content_of};
 use super::glibc::{self, Before, Chunk, Linking};
 use super::kin::{Class, Kin};
+use super::likeness::{Likeness, likeness};
 use super::musl;
 use super::pymalloc::{self, Pool};
 use super::ranges::{Parts, Range};
@@ -32,6 +33,7 @@ pub struct Judge {
 }
 
 /// What the notes say of a slot.
+#[derive(Clone, Copy, Debug)]
 enum Slot {
     Free(DeathProof),
     InUse,
@@ -70,96 +72,114 @@ impl Judge {
     }
 
     /// Takes note of a block that has just been freed, from what was read of its [`super::freed_ranges`]. It may be
-    /// in use again.
-    pub fn learn_freed(&mut self, address: u64, domain: Domain, parts: &Parts<'_>) {
+    /// in use again. When it asks for a range, read that as well, for [`Judge::learn_cache`].
+    pub fn learn_freed(&mut self, address: u64, domain: Domain, parts: &Parts<'_>) -> Option<Range> {
         let block = Block { address, size_bytes: 16, domain };
-        let words = content_of(&block, &self.allocators, parts).and_then(first_words);
-        let Some((first_word, second_word)) = words else { return };
-        let slot_bytes = match (domain, self.allocators.libc) {
-            (Domain::Pymalloc, _) => parts[1]
-                .and_then(|header| Pool::read(&block, &self.allocators, header))
-                .map(|pool| class_slot_bytes(pool.class)),
-            (Domain::Libc, Libc::Glibc { .. }) => {
-                self.keys.learn(address, first_word, second_word);
-                parts[0].and_then(glibc::chunk_bytes_in)
+        let (first_word, second_word) = content_of(&block, &self.allocators, parts).and_then(first_words)?;
+        let (slot_bytes, asked) = match (domain, self.allocators.libc) {
+            (Domain::Pymalloc, _) => {
+                let pool = parts[1].and_then(|header| Pool::read(&block, &self.allocators, header));
+                (pool.map(|pool| class_slot_bytes(pool.class)), None)
             }
-            (Domain::Libc, Libc::Musl | Libc::Other) => None,
+            (Domain::Libc, Libc::Glibc { .. }) => {
+                let asked = self.keys.learn(address, first_word, second_word);
+                (parts[0].and_then(glibc::chunk_bytes_in), asked)
+            }
+            (Domain::Libc, Libc::Musl | Libc::Other) => (None, None),
         };
         if let Some(slot_bytes) = slot_bytes {
             self.kin.remember_death(Class { domain, slot_bytes });
         }
+        asked
     }
 
-    /// What a reading of a block's [`super::ranges`] says of it.
-    pub fn judge(&mut self, before: &Fingerprint, parts: &Parts<'_>) -> Opinion {
-        let verdict = match self.slot(before, parts) {
-            Slot::Free(proof) => self.dead(before, proof),
-            Slot::InUse => self.recognize(before, parts),
-            Slot::Look(range) => return Opinion::Look(range),
-            Slot::Doubtful(doubt) => Verdict::Unknown(doubt),
-        };
-        Opinion::Settled(verdict)
+    /// Takes what was read of the range that [`Judge::learn_freed`] asked for.
+    pub fn learn_cache(&mut self, asked: Range, bytes: Option<&[u8]>) {
+        self.keys.confirm(asked, bytes);
+    }
+
+    /// What a reading of a block's [`super::ranges`] says of it. A block that is surely alive is recognized by what
+    /// it is now from here on.
+    pub fn judge(&mut self, before: &mut Fingerprint, parts: &Parts<'_>) -> Opinion {
+        match self.slot(before, parts) {
+            Slot::Look(range) => Opinion::Look(range),
+            slot => Opinion::Settled(self.conclude(before, parts, slot)),
+        }
     }
 
     /// The verdict, when `looked` is what was read of the range that [`Judge::judge`] asked for; `None` when it could
     /// not be read.
-    pub fn settle(&mut self, before: &Fingerprint, parts: &Parts<'_>, looked: Option<&[u8]>) -> Verdict {
-        let proof = match before.notes {
-            Notes::Glibc { chunk_bytes, .. } => {
-                let is_chunk =
-                    looked.is_some_and(|bytes| glibc::leads_to_chunk(bytes, chunk_bytes, self.linking));
-                let is_new =
-                    self.chunk(before, parts).is_some_and(|now| !before.is_first_word(now.first_word));
-                if is_chunk && !is_new {
-                    return Verdict::Unknown(Doubt::MayBeFree);
-                }
-                is_chunk.then_some(DeathProof::Linked)
-            }
+    pub fn settle(&mut self, before: &mut Fingerprint, parts: &Parts<'_>, looked: Option<&[u8]>) -> Verdict {
+        let slot = match before.notes {
+            Notes::Glibc { .. } => self.glibc_slot_looked_at(before, parts, looked),
             Notes::Pymalloc { class } => {
                 match looked.and_then(|bytes| self.is_in_free_list(before, class, bytes)) {
-                    Some(is_free) => is_free.then_some(DeathProof::InFreeList),
-                    None => return Verdict::Unknown(Doubt::Torn),
+                    Some(true) => Slot::Free(DeathProof::InFreeList),
+                    Some(false) => Slot::InUse,
+                    None => Slot::Doubtful(Doubt::Torn),
                 }
             }
-            Notes::Musl { .. } | Notes::None => return Verdict::Unknown(Doubt::NoNotes),
+            Notes::Musl { .. } | Notes::None => Slot::Doubtful(Doubt::NoNotes),
         };
-        match proof {
-            Some(proof) => self.dead(before, proof),
-            None => self.recognize(before, parts),
+        self.conclude(before, parts, slot)
+    }
+
+    fn conclude(&mut self, before: &mut Fingerprint, parts: &Parts<'_>, slot: Slot) -> Verdict {
+        match slot {
+            Slot::Free(proof) => self.dead(before, proof),
+            Slot::InUse => self.recognize(before, parts),
+            Slot::Doubtful(doubt) => Verdict::Unknown(doubt),
+            Slot::Look(_) => Verdict::Unknown(Doubt::Torn),
         }
+    }
+
+    fn dead(&mut self, before: &Fingerprint, proof: DeathProof) -> Verdict {
+        self.kin.remember_death(before.class());
+        Verdict::Dead(proof)
     }
 
     fn slot(&self, before: &Fingerprint, parts: &Parts<'_>) -> Slot {
         let Some(bytes) = parts[0] else { return Slot::Free(DeathProof::Unmapped) };
         match before.notes {
-            Notes::Glibc { chunk_bytes, is_mapped_alone } => {
-                self.glibc_slot(before, chunk_bytes, is_mapped_alone, parts)
-            }
+            Notes::Glibc { .. } => match self.chunk(before, parts) {
+                Some((_, slot)) => Slot::of_glibc(slot),
+                None => Slot::Doubtful(Doubt::NoNotes),
+            },
             Notes::Pymalloc { class } => self.pymalloc_slot(before, class, parts),
             Notes::Musl { header } => musl::death(header, bytes).map_or(Slot::InUse, Slot::Free),
             Notes::None => Slot::Doubtful(Doubt::NoNotes),
         }
     }
 
-    fn glibc_slot(
-        &self,
-        before: &Fingerprint,
-        chunk_bytes: u64,
-        is_mapped_alone: bool,
-        parts: &Parts<'_>,
-    ) -> Slot {
-        let Some(now) = self.chunk(before, parts) else { return Slot::Doubtful(Doubt::NoNotes) };
+    /// A chunk as it is now, and what its notes say.
+    fn chunk(&self, before: &Fingerprint, parts: &Parts<'_>) -> Option<(Chunk, glibc::Slot)> {
+        let Notes::Glibc { chunk_bytes, is_mapped_alone } = before.notes else { return None };
+        let now = Chunk::read(before.block().size_bytes, parts)?;
         let compared = Before {
             chunk_bytes,
             is_mapped_alone,
             is_first_word_equal: before.is_first_word(now.first_word),
             is_second_word_equal: before.is_second_word(now.second_word),
         };
-        match glibc::slot(before.block().address, &now, &compared, self.linking, &self.keys) {
-            glibc::Slot::Free(proof) => Slot::Free(proof),
-            glibc::Slot::InUse => Slot::InUse,
-            glibc::Slot::Linked(link) => Slot::Look(glibc::linked_range(link)),
-            glibc::Slot::MayBeFree => Slot::Doubtful(Doubt::MayBeFree),
+        Some((now, glibc::slot(before.block().address, &now, &compared, self.linking, &self.keys)))
+    }
+
+    fn glibc_slot_looked_at(&self, before: &Fingerprint, parts: &Parts<'_>, looked: Option<&[u8]>) -> Slot {
+        let Some((now, slot)) = self.chunk(before, parts) else { return Slot::Doubtful(Doubt::NoNotes) };
+        match slot {
+            glibc::Slot::Linked(_) => {
+                let leads = looked.is_some_and(|bytes| glibc::leads_to_chunk(bytes, now.bytes, self.linking));
+                match (leads, before.is_first_word(now.first_word)) {
+                    (true, false) => Slot::Free(DeathProof::Linked),
+                    // A block that was never written to keeps the link of its last time in a list.
+                    (true, true) => Slot::Doubtful(Doubt::MayBeFree),
+                    (false, _) => Slot::InUse,
+                }
+            }
+            // The chunk before may have been taken between the two readings, so its absence is no proof.
+            glibc::Slot::After(_) if looked.is_some_and(|bytes| now.follows(bytes)) => Slot::InUse,
+            glibc::Slot::After(_) => Slot::Doubtful(Doubt::MayBeFree),
+            slot => Slot::of_glibc(slot),
         }
     }
 
@@ -183,25 +203,23 @@ impl Judge {
         pymalloc::is_in_free_list(block.address, &pool, bytes)
     }
 
-    fn chunk(&self, before: &Fingerprint, parts: &Parts<'_>) -> Option<Chunk> {
-        Chunk::read(before.block().size_bytes, parts)
-    }
-
-    fn dead(&mut self, before: &Fingerprint, proof: DeathProof) -> Verdict {
-        self.kin.remember_death(before.class());
-        Verdict::Dead(proof)
-    }
-
     /// Whether the slot, which is in use, is still used by the same block.
-    fn recognize(&self, before: &Fingerprint, parts: &Parts<'_>) -> Verdict {
-        let block = before.block();
-        let Some(bytes) = content_of(block, &self.allocators, parts) else {
+    fn recognize(&mut self, before: &mut Fingerprint, parts: &Parts<'_>) -> Verdict {
+        let Some(now) = Fingerprint::from_bytes(*before.block(), &self.allocators, parts) else {
             return Verdict::Unknown(Doubt::NoNotes);
         };
         let class = before.class();
-        let now = Content::read(bytes, block.size_bytes);
-        let comparison = before.content.compare(&now, self.kin.common(class, &before.content));
-        if is_recognized(block.domain, &comparison) || (comparison.is_equal && self.kin.is_still(class)) {
+        let common = self.kin.common(class, &before.content);
+        let comparison = before.content.compare(&now.content, common);
+        if before.is_of_other_type(&comparison, common) {
+            return self.dead(before, DeathProof::OtherType);
+        }
+        let likeness = likeness(before.notes, &comparison);
+        if likeness == Likeness::Sure {
+            // A list node whose links change one after the other stays known.
+            before.take_content(&now);
+        }
+        if likeness != Likeness::Poor || (comparison.changed == 0 && self.kin.is_still(class)) {
             Verdict::Alive
         } else if comparison.lost == 0 {
             Verdict::Unknown(Doubt::NothingTells)
@@ -211,18 +229,14 @@ impl Judge {
     }
 }
 
-/// Whether what is left of a block's distinctive words is enough.
-///
-/// A new owner overwrites what it needs and leaves the rest as it was, so a word may outlive its block: one that is
-/// left is not enough when others are gone. But `free` itself overwrites the first two words in glibc, so these never
-/// outlive it.
-fn is_recognized(domain: Domain, comparison: &Comparison) -> bool {
-    let (mut lost, mut certain) = (comparison.lost, 0);
-    match domain {
-        // Links of the garbage collector and the reference count change all the time.
-        Domain::Pymalloc => lost &= !0b111,
-        Domain::Libc => certain = comparison.kept & 0b11,
+impl Slot {
+    fn of_glibc(slot: glibc::Slot) -> Self {
+        match slot {
+            glibc::Slot::Free(proof) => Self::Free(proof),
+            glibc::Slot::InUse => Self::InUse,
+            glibc::Slot::Linked(link) => Self::Look(glibc::linked_range(link)),
+            glibc::Slot::After(chunk) => Self::Look(glibc::header_range(chunk)),
+            glibc::Slot::MayBeFree => Self::Doubtful(Doubt::MayBeFree),
+        }
     }
-    let (kept, lost) = (comparison.kept.count_ones(), lost.count_ones());
-    certain != 0 || (kept > 0 && lost == 0) || (kept >= 2 && kept >= lost)
 }

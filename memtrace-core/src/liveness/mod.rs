@@ -19,6 +19,8 @@ mod fingerprint;
 mod glibc;
 mod judge;
 mod kin;
+mod libc_file;
+mod likeness;
 mod musl;
 mod pymalloc;
 mod ranges;

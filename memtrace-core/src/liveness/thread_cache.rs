@@ -1,15 +1,20 @@
 //! The mark of glibc's per-thread caches: learned from blocks that have just been freed, without symbols.
 //!
 //! Since 2.34 it is one random number a process (`tcache_key`), before that the address of the thread's cache, since
-//! 2.29. It is believed when three freed blocks carry it, and never again when a living one does.
+//! 2.29. A number is believed when three freed blocks carry it, an address when there is such a chunk as well; and never
+//! again when a living block carries it.
 
-use super::glibc::{ADDRESS_END, Linking, may_be_link};
+use super::glibc::{ADDRESS_END, Linking, chunk_bytes_in, header_range, may_be_link};
+use super::ranges::{HEADER_BYTES, Range};
 
 /// Blocks that have to carry a mark.
 const BLOCKS_MIN: usize = 3;
 
 /// Marks and candidates at most: one a thread before 2.34.
 const KEYS_MAX: usize = 64;
+
+/// The chunk of a `tcache_perthread_struct`: until 2.29, when counts took a byte, and since, when they take two.
+const CACHE_CHUNK_BYTES: [u64; 2] = [0x250, 0x290];
 
 /// The marks of one process.
 #[derive(Clone, Debug)]
@@ -50,7 +55,9 @@ impl ThreadCacheKeys {
 
     /// Takes the first words of a block that has just been freed, if it was not handed out again meanwhile: then
     /// they are anything.
-    pub(super) fn learn(&mut self, address: u64, first_word: u64, second_word: u64) {
+    ///
+    /// When it asks for a range, what is there is to be given to [`Self::confirm`].
+    pub(super) fn learn(&mut self, address: u64, first_word: u64, second_word: u64) -> Option<Range> {
         let is_settled = self.known.len() >= if self.is_random { 1 } else { KEYS_MAX };
         if is_settled
             || self.contains(second_word)
@@ -58,7 +65,7 @@ impl ThreadCacheKeys {
             || !self.is_plausible(second_word)
             || !may_be_link(address, first_word, self.linking)
         {
-            return;
+            return None;
         }
         let Some(place) = self.candidates.iter().position(|candidate| candidate.key == second_word) else {
             if self.candidates.len() >= KEYS_MAX {
@@ -66,16 +73,31 @@ impl ThreadCacheKeys {
             }
             let addresses = [address; BLOCKS_MIN];
             self.candidates.push(Candidate { key: second_word, addresses, count: 1 });
-            return;
+            return None;
         };
         let candidate = &mut self.candidates[place];
         if !candidate.addresses.contains(&address) {
             candidate.addresses[candidate.count] = address;
             candidate.count += 1;
         }
-        if candidate.count == BLOCKS_MIN {
-            self.known.push(second_word);
-            self.candidates.remove(place);
+        if candidate.count < BLOCKS_MIN {
+            return None;
+        }
+        self.candidates.remove(place);
+        if second_word < ADDRESS_END {
+            return Some(header_range(second_word.wrapping_sub(u64::from(HEADER_BYTES))));
+        }
+        self.known.push(second_word);
+        None
+    }
+
+    /// Believes in the cache whose header was asked for, if it is one.
+    pub(super) fn confirm(&mut self, asked: Range, header: Option<&[u8]>) {
+        let key = asked.address.wrapping_add(u64::from(HEADER_BYTES));
+        let is_cache =
+            header.and_then(chunk_bytes_in).is_some_and(|bytes| CACHE_CHUNK_BYTES.contains(&bytes));
+        if is_cache && self.known.len() < KEYS_MAX && !self.contains(key) {
+            self.known.push(key);
         }
     }
 
@@ -138,18 +160,18 @@ mod tests {
     }
 
     #[test]
-    fn an_older_glibc_has_a_mark_for_each_thread_and_a_living_block_refutes_one() {
+    fn an_older_glibc_has_a_mark_for_each_thread_which_is_the_address_of_its_cache() {
         let mut keys = ThreadCacheKeys::new(Some((2, 31)));
-        let marks = [0x5555_0000_0010, 0x7f00_0000_0b20, 0x5555_0000_7770];
-        for mark in marks {
-            for address in (1..4).map(|page| 0x5555_0100_0000_u64 + (page << 12)) {
-                keys.learn(address, 0, mark);
-            }
-        }
-        keys.refute_if(|word| word == marks[2]);
-        for address in (1..4).map(|page| 0x5555_0100_0000_u64 + (page << 12)) {
-            keys.learn(address, 0, marks[2]);
+        let marks: [u64; 3] = [0x5555_0000_0010, 0x7f00_0000_0b20, 0x5555_0000_7770];
+        let headers = [0x291, 0x295, 0x41_u64].map(|size| [[0; 8], size.to_le_bytes()].concat());
+        for (mark, header) in marks.iter().zip(&headers) {
+            let learn = |page: u64| keys.learn(0x5555_0100_0000_u64 + (page << 12), 0, *mark);
+            let asked: Vec<Range> = (1..4).filter_map(learn).collect();
+            assert_eq!(asked, [Range { address: mark - 16, length: 16 }]);
+            keys.confirm(asked[0], Some(header));
         }
         assert_eq!(marks.map(|mark| keys.contains(mark)), [true, true, false]);
+        keys.refute_if(|word| word == marks[1]);
+        assert_eq!(marks.map(|mark| keys.contains(mark)), [true, false, false]);
     }
 }

@@ -30,6 +30,8 @@ pub enum DeathProof {
     PoolChanged,
     /// pymalloc: it is in its pool's list of free blocks.
     InFreeList,
+    /// CPython: an object of another type is there.
+    OtherType,
 }
 
 /// Why nothing can be said.

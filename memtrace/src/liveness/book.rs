@@ -82,8 +82,15 @@ impl Book {
             let every = batch.iter().map(|(address, domain)| freed_ranges(*address, *domain, &allocators));
             let places: Vec<_> = every.scan(0, Place::next).collect();
             let Ok(readings) = self.reader.read(known.pid, Place::ranges(&places)) else { return };
-            for ((address, domain), place) in batch.iter().zip(&places) {
-                known.judge.learn_freed(*address, *domain, &place.parts(readings));
+            let every = batch.iter().zip(&places);
+            let asked: Vec<Range> = every
+                .filter_map(|((address, domain), place)| {
+                    known.judge.learn_freed(*address, *domain, &place.parts(readings))
+                })
+                .collect();
+            let Ok(looked) = self.closer_reader.read(known.pid, asked.iter().copied()) else { return };
+            for (index, range) in asked.iter().enumerate() {
+                known.judge.learn_cache(*range, looked.get(index));
             }
         }
     }
@@ -100,7 +107,7 @@ impl Book {
                 None => check.strangers.push(sample),
             }
         }
-        for batch in prints.chunks(BLOCKS_A_BATCH) {
+        for batch in prints.chunks_mut(BLOCKS_A_BATCH) {
             match judge_batch(known, batch, &mut self.reader, &mut self.closer_reader) {
                 Ok(verdicts) => check.verdicts.extend(verdicts),
                 Err(Gone { .. }) => {
@@ -109,6 +116,7 @@ impl Book {
                 }
             }
         }
+        known.fingerprints.extend(prints);
         for (sample, verdict) in &check.verdicts {
             if matches!(verdict, Verdict::Dead(_)) {
                 known.fingerprints.remove(sample);
@@ -120,7 +128,7 @@ impl Book {
 
 fn judge_batch(
     target: &mut Target,
-    batch: &[(SampleNumber, Fingerprint)],
+    batch: &mut [(SampleNumber, Fingerprint)],
     reader: &mut BatchReader,
     closer_reader: &mut BatchReader,
 ) -> Result<Vec<(SampleNumber, Verdict)>, Gone> {
@@ -130,17 +138,17 @@ fn judge_batch(
     let readings = reader.read(target.pid, Place::ranges(&places))?;
     let mut verdicts = Vec::with_capacity(batch.len());
     let mut unsettled = Vec::new();
-    for ((sample, fingerprint), place) in batch.iter().zip(&places) {
+    for ((sample, fingerprint), place) in batch.iter_mut().zip(&places) {
         let parts = place.parts(readings);
         match target.judge.judge(fingerprint, &parts) {
             Opinion::Settled(verdict) => verdicts.push((*sample, verdict)),
             Opinion::Look(range) => unsettled.push((*sample, fingerprint, parts, range)),
         }
     }
-    let looks = unsettled.iter().map(|(.., range)| *range);
+    let looks: Vec<Range> = unsettled.iter().map(|(.., range)| *range).collect();
     let looked = closer_reader.read(target.pid, looks)?;
-    for (index, (sample, fingerprint, parts, _)) in unsettled.iter().enumerate() {
-        verdicts.push((*sample, target.judge.settle(fingerprint, parts, looked.get(index))));
+    for (index, (sample, fingerprint, parts, _)) in unsettled.into_iter().enumerate() {
+        verdicts.push((sample, target.judge.settle(fingerprint, &parts, looked.get(index))));
     }
     Ok(verdicts)
 }
