@@ -4,6 +4,7 @@
 //! are its parts, each with a contract of its own.
 
 pub mod attach;
+pub mod calibrate;
 pub mod cli;
 pub mod doctor;
 pub mod follow;

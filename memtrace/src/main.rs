@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    memtrace::cli::main()
+    memtrace::calibrate::as_helper().unwrap_or_else(memtrace::cli::main)
 }

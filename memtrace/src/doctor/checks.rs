@@ -1,6 +1,6 @@
 //! Judges what was read from the machine. In: plain values. Out: items. Nothing here looks anything up.
 
-use super::report::{Item, Status};
+use super::report::{CostReport, Item, Status};
 use crate::{
     host::capabilities::{Capabilities, Capability},
     kernel::{Area, LoadError, Weakness, requirements},
@@ -150,6 +150,22 @@ pub(super) fn area(area: Area, weaker: &[Weakness], well: &str) -> Vec<Item> {
     if items.is_empty() { vec![Item::new(name, Status::Ok, well)] } else { items }
 }
 
+pub(super) fn costs(costs: &CostReport) -> Item {
+    let micros = |ns: u64| format!("{:.2} us", ns as f64 / 1000.0);
+    let detail = format!(
+        "{} emulated, {} stepped; with the return {} more, with a stack of {} frames another {}. 1 % of a core pays \
+         for {} emulated hits a second, or {} stepped ones",
+        micros(costs.entry_ns),
+        micros(costs.stepped_entry_ns),
+        micros(costs.return_ns),
+        costs.stack_frames,
+        micros(costs.stack_ns),
+        costs.hits_per_second_of_1_percent,
+        costs.stepped_hits_per_second_of_1_percent,
+    );
+    Item::new("cost of a hit", Status::Ok, detail)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +228,25 @@ mod tests {
         let other = pid_namespace(Some("pid:[4026532250]"));
         assert_eq!(other.status, Status::Missing);
         assert!(other.detail.contains("--pid=host"));
+    }
+
+    #[test]
+    fn costs_are_told_in_microseconds_and_in_what_they_buy() {
+        let costs = CostReport {
+            entry_ns: 505,
+            stepped_entry_ns: 9_340,
+            return_ns: 330,
+            stack_ns: 1_200,
+            stack_frames: 8,
+            hits_per_second_of_1_percent: 19_801,
+            stepped_hits_per_second_of_1_percent: 1_070,
+        };
+        let detail = super::costs(&costs).detail;
+        for words in
+            ["0.51 us emulated", "9.34 us stepped", "0.33 us more", "8 frames another 1.20 us", "19801"]
+        {
+            assert!(detail.contains(words), "{words}: {detail}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::report::{AllocatorReport, ProcessReport, PythonReport, Report};
+use super::report::{AllocatorReport, CostReport, ProcessReport, PythonReport, Report};
 
 /// Counts up when a key is removed or means something else.
 const SCHEMA: u32 = 1;
@@ -18,9 +18,22 @@ pub(super) fn render(report: &Report) -> String {
         "version": report.version,
         "can_trace": report.can_trace(),
         "items": items,
+        "costs": report.costs.as_ref().map(costs),
         "process": report.process.as_ref().map(process),
     });
     format!("{}\n", json!({"type": "doctor", "schema": SCHEMA, "data": data}))
+}
+
+fn costs(costs: &CostReport) -> Value {
+    json!({
+        "entry_ns": costs.entry_ns,
+        "stepped_entry_ns": costs.stepped_entry_ns,
+        "return_ns": costs.return_ns,
+        "stack_ns": costs.stack_ns,
+        "stack_frames": costs.stack_frames,
+        "hits_per_second_of_1_percent": costs.hits_per_second_of_1_percent,
+        "stepped_hits_per_second_of_1_percent": costs.stepped_hits_per_second_of_1_percent,
+    })
 }
 
 fn process(process: &ProcessReport) -> Value {
@@ -87,6 +100,7 @@ mod tests {
         let data = &object["data"];
         assert_eq!(data["can_trace"], true);
         assert_eq!(data["items"][1]["status"], "weaker");
+        assert_eq!(data["costs"]["stepped_entry_ns"], 9_340);
         let allocator = &data["process"]["allocators"][0];
         assert_eq!(allocator["sites"][0]["functions"], json!(["malloc", "__libc_malloc"]));
         assert_eq!(allocator["sites"][0]["offset_in_function"], 4);
@@ -103,10 +117,12 @@ mod tests {
     fn what_is_missing_and_what_is_absent_are_told() {
         let mut report = full_report();
         report.process = None;
+        report.costs = None;
         report.items.push(Item::new("x", Status::Missing, "y"));
         let object: Value = serde_json::from_str(&render(&report)).expect("JSON");
         assert_eq!(object["data"]["can_trace"], false);
         assert_eq!(object["data"]["process"], Value::Null);
+        assert_eq!(object["data"]["costs"], Value::Null);
     }
 
     fn keys(value: &Value) -> Vec<String> {

@@ -2,7 +2,8 @@
 //!
 //! In: the machine, and a pid. Out: one screen of text, or one JSON object; and whether memtrace can trace here. It
 //! needs no rights: what it may not look at, it says so. Invariant: it loads what tracing loads and looks at a process
-//! the way tracing does, so that the two cannot disagree; nothing stays loaded.
+//! the way tracing does, so that the two cannot disagree; nothing stays loaded. What hits cost is measured on a process of
+//! its own.
 
 mod checks;
 mod json;
@@ -27,7 +28,8 @@ pub fn run(pid: Option<u32>, json: bool) -> anyhow::Result<bool> {
         pid::check(pid)?;
     }
     let process = pid.map(process::look).transpose().context("the process has ended")?;
-    let report = Report { version: env!("CARGO_PKG_VERSION").to_owned(), items: machine::items(), process };
+    let machine::Machine { items, costs } = machine::look();
+    let report = Report { version: env!("CARGO_PKG_VERSION").to_owned(), items, costs, process };
     let rendered = if json { json::render(&report) } else { text::render(&report) };
     match io::stdout().lock().write_all(rendered.as_bytes()) {
         // The reader has seen enough: `memtrace doctor | head`.

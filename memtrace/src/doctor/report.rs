@@ -7,6 +7,8 @@ pub(super) struct Report {
     pub(super) version: String,
     /// The machine, and this process' rights.
     pub(super) items: Vec<Item>,
+    /// What a probe hit costs a process here; `None` where it cannot be measured, and an item says why.
+    pub(super) costs: Option<CostReport>,
     /// The process that was asked for.
     pub(super) process: Option<ProcessReport>,
 }
@@ -56,6 +58,25 @@ impl Status {
             Self::Missing => "missing",
         }
     }
+}
+
+/// What hits cost on this machine, measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct CostReport {
+    /// An entry on an emulated instruction.
+    pub(super) entry_ns: u64,
+    /// An entry on a stepped instruction.
+    pub(super) stepped_entry_ns: u64,
+    /// On top, for a call whose return is probed too.
+    pub(super) return_ns: u64,
+    /// On top, for an allocation whose stack is recorded.
+    pub(super) stack_ns: u64,
+    /// Frames of that stack.
+    pub(super) stack_frames: u32,
+    /// Entries on emulated instructions that 1 % of a core pays for, a second.
+    pub(super) hits_per_second_of_1_percent: u64,
+    /// The same on stepped ones.
+    pub(super) stepped_hits_per_second_of_1_percent: u64,
 }
 
 /// A process.

@@ -1,7 +1,7 @@
 //! Reports made by hand, and what becomes of them.
 
 use super::*;
-use crate::doctor::report::Status;
+use crate::doctor::report::{CostReport, Status};
 
 /// One of everything.
 pub(in crate::doctor) fn full_report() -> Report {
@@ -20,6 +20,15 @@ pub(in crate::doctor) fn full_report() -> Report {
             Item::new("kernel", Status::Ok, "Linux 6.1.0, x86_64"),
             Item::new("uprobes", Status::Weaker, "a perf event for each probe"),
         ],
+        costs: Some(CostReport {
+            entry_ns: 505,
+            stepped_entry_ns: 9_340,
+            return_ns: 330,
+            stack_ns: 1_200,
+            stack_frames: 8,
+            hits_per_second_of_1_percent: 19_801,
+            stepped_hits_per_second_of_1_percent: 1_070,
+        }),
         process: Some(ProcessReport {
             pid: 4242,
             comm: "python3".into(),
@@ -88,6 +97,7 @@ fn a_long_detail_is_broken_at_blanks_under_its_own_column() {
     let text = render(&Report {
         version: "0".into(),
         items: vec![Item::new("tracefs", Status::Ok, format!("{detail}\n  and more"))],
+        costs: None,
         process: None,
     });
     assert!(text.lines().count() > 3 && text.lines().all(|line| line.len() <= WIDTH), "{text}");
