@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Costs, Decision, Limits, SECOND_NS, Spending, TierReport, TotalReport, WindowReport,
+    Costs, Decision, Limits, SECOND_NS, Spending, TotalReport, WindowReport,
     bucket::TokenBucket,
     fairness::share_out,
     jitter::Jitter,
     recent::Recent,
     target::{CALM_PART, State, Target, next_window_ns},
-    tier::Tier,
 };
+use crate::model::{Overhead, Tier};
 
 const SECOND: u64 = SECOND_NS as u64;
 
@@ -303,7 +303,7 @@ impl Controller {
 
     /// How a target is traced.
     #[must_use]
-    pub fn report(&self, target: u32, now_ns: u64) -> Option<TierReport> {
+    pub fn report(&self, target: u32, now_ns: u64) -> Option<Overhead> {
         Some(self.targets.get(&target)?.report(self.shared.limits.is_some(), now_ns))
     }
 

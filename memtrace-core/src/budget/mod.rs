@@ -2,7 +2,7 @@
 //!
 //! In: what targets have borne ([`Spending`], [`WindowReport`]), what a hit costs here ([`Costs`]), and the time. Out:
 //! [`Decision`]s: trace this target exactly, or in windows of these lengths at these times, or not at all; and a
-//! [`TierReport`] for people. It refuses to measure anything, and to trust an estimate where it can wait for the bill:
+//! [`Overhead`](crate::model::Overhead) for people. It refuses to measure anything, and to trust an estimate where it can wait for the bill:
 //! each target has a bucket of tokens, filled at the rate that it may spend, and whatever was spent is taken out of it,
 //! expected or not. A bucket may go into debt; while it is there, nothing is armed.
 //!
@@ -20,7 +20,7 @@ mod jitter;
 mod limits;
 mod recent;
 mod target;
-mod tier;
+mod total;
 mod trial;
 mod windows;
 
@@ -31,7 +31,7 @@ pub use controller::Controller;
 pub use costs::{Costs, Spending, stepped_share};
 pub use decision::{Decision, Window, WindowReport};
 pub use limits::Limits;
-pub use tier::{Tier, TierReport, TotalReport};
+pub use total::TotalReport;
 
 /// Nanoseconds in a second.
 const SECOND_NS: f64 = 1e9;

@@ -8,10 +8,10 @@ use super::{
     forecast::{Forecast, Sight},
     jitter::Jitter,
     recent::Recent,
-    tier::{Tier, TierReport},
     trial::Trial,
     windows::Planner,
 };
+use crate::model::{Overhead, Tier};
 
 const SECOND: u64 = SECOND_NS as u64;
 
@@ -305,13 +305,13 @@ impl Target {
         }
     }
 
-    pub(super) fn report(&self, is_limited: bool, now_ns: u64) -> TierReport {
+    pub(super) fn report(&self, is_limited: bool, now_ns: u64) -> Overhead {
         let exact_ns = match self.state {
             State::Exact { since_ns, .. } => now_ns.saturating_sub(since_ns) as f64,
             _ => 0.0,
         };
         let age_ns = now_ns.saturating_sub(self.added_ns).max(1) as f64;
-        TierReport {
+        Overhead {
             tier: self.tier(),
             reason: self.reason.clone(),
             spent_share: self.recent.share(now_ns),

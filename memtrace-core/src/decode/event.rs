@@ -144,6 +144,24 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
+    /// The daemon's number for the process that it is about; 0 when that is not traced.
+    #[inline]
+    #[must_use]
+    pub const fn target(&self) -> u32 {
+        match self {
+            Self::Allocated(allocation) => allocation.origin.target,
+            Self::Freed(free) | Self::HandedOut(free) => free.origin.target,
+            Self::ReallocBegun(begin) => begin.origin.target,
+            Self::ReallocEnded(end) => end.origin.target,
+            Self::Stack(stack) => stack.target,
+            Self::OverAllowance { target, .. }
+            | Self::Forked { target, .. }
+            | Self::Executed { target, .. }
+            | Self::Exited { target, .. }
+            | Self::Renamed { target, .. } => *target,
+        }
+    }
+
     /// A memory event without the borrow of its record, so that events can be gathered while the ring moves on.
     /// `None` for stacks and lifecycle events, before which the gathered ones must be applied.
     #[inline]

@@ -7,24 +7,9 @@
 //! Donner, Statistics in Medicine 27:1693, 2008): distances to the bounds add in squares, each side for itself, so a
 //! skewed interval stays skewed.
 
-/// An estimate with its 95 % confidence interval.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Interval {
-    /// The best guess; always finite.
-    pub value: f64,
-    /// Of 100 intervals, at most 2 or 3 start above the truth.
-    pub low: f64,
-    /// Likewise for the other end; `f64::INFINITY` when nothing bounds it.
-    pub high: f64,
-}
+pub use crate::model::Interval;
 
 impl Interval {
-    /// What is known without error.
-    #[must_use]
-    pub const fn exact(value: f64) -> Self {
-        Self { value, low: value, high: value }
-    }
-
     /// The sum of two quantities that were estimated independently.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use memtrace_common::settings::PythonTarget;
-use memtrace_core::attribute::python::PythonError;
+use memtrace_core::{attribute::python::PythonError, budget::Costs};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     python::Interpreter,
 };
 use crate::{
+    calibrate::Helper,
     host::process,
     kernel::{
         Kernel,
@@ -31,7 +32,6 @@ use crate::{
 const FILES: usize = 32;
 
 /// What to do.
-#[derive(Debug)]
 pub enum Command {
     /// Follow a process and look at what it maps.
     Follow {
@@ -71,6 +71,11 @@ pub enum Command {
         /// By another thread than the first: what was attached has gone with the first.
         by_other_thread: bool,
     },
+    /// Measure what a probe hit costs on this helper, which is followed already.
+    Calibrate {
+        /// The helper.
+        helper: Helper,
+    },
     /// How to walk its Python stacks has changed.
     SetPython {
         /// Its number.
@@ -86,10 +91,16 @@ pub enum Command {
 }
 
 /// What the worker answers.
-#[derive(Debug)]
 pub enum Answer {
     /// To [`Command::PrepareWindows`].
     Conductor(Result<Conductor, String>),
+    /// To [`Command::Calibrate`].
+    Calibrated {
+        /// The helper's process, to be followed no more.
+        pid: u32,
+        /// What was measured.
+        costs: Result<Costs, String>,
+    },
     /// To everything that had it look at a process.
     Outcome(Outcome),
 }
@@ -168,6 +179,7 @@ impl Worker {
                 }
                 Command::Rescan { target } => self.scan(target),
                 Command::Executed { target, by_other_thread } => self.executed(target, by_other_thread),
+                Command::Calibrate { helper } => self.calibrate(helper),
                 Command::SetPython { target, python } => {
                     if let Err(error) = self.kernel.set_python(target, python) {
                         tracing::warn!("the Python stacks of target {target} may be stale: {error}");
@@ -198,6 +210,14 @@ impl Worker {
     ) -> Result<Conductor, String> {
         let programs = self.kernel.anchor_programs().map_err(|error| error.to_string())?;
         Conductor::start(programs, instruments, events).map_err(|error| error.to_string())
+    }
+
+    fn calibrate(&mut self, helper: Helper) {
+        let pid = helper.pid();
+        let costs = helper.measure(&mut self.kernel).map(|calibrated| calibrated.costs);
+        let costs = costs.map_err(|error| error.to_string());
+        // The session may have ended.
+        let _sent = self.answers.send(Answer::Calibrated { pid, costs });
     }
 
     fn set_exact(&mut self, target: u32) {

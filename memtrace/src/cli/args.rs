@@ -4,7 +4,10 @@ use std::{ffi::OsString, time::Duration};
 
 use anyhow::bail;
 use clap::{Args, Parser, ValueEnum};
-use memtrace_core::aggregate::{Query, Sort};
+use memtrace_core::{
+    aggregate::{Query, Sort},
+    budget::Limits,
+};
 
 use crate::{
     kernel::Backend,
@@ -76,7 +79,7 @@ pub struct Cli {
     #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = percent)]
     max_overhead: f64,
 
-    /// What tracing may cost all processes together, in percent of one core [default: 2% for each processor]
+    /// What tracing may cost all processes together, in percent of one core [default: 1% of the machine, at least 3% of a core]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     max_total_overhead: Option<f64>,
 
@@ -167,6 +170,8 @@ pub struct Settings {
     pub format: Format,
     /// Where to serve metrics.
     pub listen: Option<ListenAddress>,
+    /// What tracing may cost; `None` without limits.
+    pub limits: Option<Limits>,
     /// Trace Python's object allocator.
     pub python_objects: bool,
     /// Show what is otherwise hidden.
@@ -199,12 +204,24 @@ pub(super) fn settings(cli: &Cli) -> anyhow::Result<Settings> {
         },
         format: if cli.json { Format::Json } else { Format::Text },
         listen: cli.listen,
+        limits: (!cli.exact).then(|| limits(cli)),
         python_objects: cli.python_objects,
         show_internal: cli.show_internal,
         ring_bytes: cli.ring_size,
         kernel_log: cli.verbose > 1,
         backend: cli.attach,
     })
+}
+
+fn limits(cli: &Cli) -> Limits {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let machine = Limits::of_machine(cores);
+    Limits {
+        target_share: cli.max_overhead,
+        // Who allows one process more than all of them by default means it.
+        total_share: cli.max_total_overhead.unwrap_or(machine.total_share.max(cli.max_overhead)),
+        ..machine
+    }
 }
 
 impl From<SortArgument> for Sort {

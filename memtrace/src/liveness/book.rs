@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use memtrace_common::Domain;
 use memtrace_core::liveness::{
-    Fingerprint, Judge, Opinion, Parts, Range, Ranges, Verdict, freed_ranges, ranges,
+    Block, Fingerprint, Judge, Opinion, Parts, Range, Ranges, Verdict, freed_ranges, ranges,
 };
 
 use super::orders::{Order, SampleNumber};
@@ -24,6 +24,15 @@ pub(super) struct Book {
     closer_reader: BatchReader,
 }
 
+/// What an order has led to.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A check.
+    Check(Check),
+    /// A meeting: each sample, and whether it has a fingerprint.
+    Meeting { target: u32, samples: Vec<(SampleNumber, bool)> },
+}
+
 /// What a check found.
 #[derive(Debug, Default)]
 pub(super) struct Check {
@@ -41,8 +50,8 @@ struct Target {
 }
 
 impl Book {
-    /// Carries out an order; a check has an answer.
-    pub(super) fn carry_out(&mut self, order: Order) -> Option<Check> {
+    /// Carries out an order; a check and a meeting have an answer.
+    pub(super) fn carry_out(&mut self, order: Order) -> Option<Found> {
         match order {
             Order::Begin { target, pid, allocators } => {
                 let known = Target { pid, judge: Judge::new(allocators), fingerprints: HashMap::new() };
@@ -50,7 +59,10 @@ impl Book {
             }
             Order::Remember { target, samples } => self.remember(target, samples),
             Order::Learn { target, freed } => self.learn(target, &freed),
-            Order::Check { target, samples } => return Some(self.check(target, samples)),
+            Order::Check { target, samples } => return Some(Found::Check(self.check(target, samples))),
+            Order::Meet { target, blocks } => {
+                return Some(Found::Meeting { target, samples: self.meet(target, &blocks) });
+            }
             Order::Forget { target, samples } => {
                 if let Some(known) = self.targets.get_mut(&target) {
                     for sample in samples {
@@ -73,6 +85,26 @@ impl Book {
                 known.fingerprints.insert(sample, fingerprint);
             }
         }
+    }
+
+    fn meet(&mut self, target: u32, blocks: &[(SampleNumber, Block)]) -> Vec<(SampleNumber, bool)> {
+        let strangers = || blocks.iter().map(|(sample, _)| (*sample, false)).collect();
+        let Some(known) = self.targets.get(&target) else { return strangers() };
+        let (pid, allocators) = (known.pid, *known.judge.allocators());
+        let mut fingerprints = Vec::with_capacity(blocks.len());
+        for batch in blocks.chunks(BLOCKS_A_BATCH) {
+            let every = batch.iter().map(|(_, block)| ranges(block, &allocators));
+            let places: Vec<_> = every.scan(0, Place::next).collect();
+            let Ok(readings) = self.reader.read(pid, Place::ranges(&places)) else { return strangers() };
+            for ((sample, block), place) in batch.iter().zip(&places) {
+                let fingerprint = Fingerprint::from_bytes(*block, &allocators, &place.parts(readings));
+                fingerprints.push((*sample, fingerprint));
+            }
+        }
+        let met = fingerprints.iter().map(|(sample, fingerprint)| (*sample, fingerprint.is_some())).collect();
+        let known = fingerprints.into_iter().filter_map(|(sample, fingerprint)| Some((sample, fingerprint?)));
+        self.remember(target, known.collect());
+        met
     }
 
     fn learn(&mut self, target: u32, freed: &[(u64, Domain)]) {

@@ -6,8 +6,8 @@ use std::thread::{self, JoinHandle};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::book::Book;
-use super::orders::{Judged, Order};
+use super::book::{Book, Found};
+use super::orders::{Judged, Met, Order, Told};
 
 /// Orders that wait at most. A session gives a few a second to each target.
 const QUEUE: usize = 1024;
@@ -29,7 +29,7 @@ impl Follower {
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(answer: impl Fn(Judged) + Send + 'static) -> io::Result<Self> {
+    pub fn start(answer: impl Fn(Told) + Send + 'static) -> io::Result<Self> {
         let (orders, queue) = mpsc::sync_channel(QUEUE);
         let thread =
             thread::Builder::new().name("follower".to_owned()).spawn(move || follow(&queue, answer))?;
@@ -57,19 +57,23 @@ impl Drop for Follower {
     }
 }
 
-fn follow(queue: &Receiver<Order>, answer: impl Fn(Judged)) {
+fn follow(queue: &Receiver<Order>, answer: impl Fn(Told)) {
     let mut book = Book::default();
     while let Ok(order) = queue.recv() {
         let began_ns = monotonic_ns();
-        if let Some(check) = book.carry_out(order) {
-            answer(Judged {
+        let found = book.carry_out(order);
+        let ended_ns = monotonic_ns();
+        match found {
+            None => {}
+            Some(Found::Meeting { target, samples }) => answer(Told::Met(Met { target, ended_ns, samples })),
+            Some(Found::Check(check)) => answer(Told::Judged(Judged {
                 target: check.target,
                 began_ns,
-                ended_ns: monotonic_ns(),
+                ended_ns,
                 verdicts: check.verdicts,
                 strangers: check.strangers,
                 is_gone: check.is_gone,
-            });
+            })),
         }
     }
 }

@@ -12,5 +12,5 @@ mod orders;
 mod reader;
 
 pub use follower::{Follower, QueueFull};
-pub use orders::{Judged, Order, SampleNumber};
+pub use orders::{Judged, Met, Order, SampleNumber, Told};
 pub use reader::{BatchReader, Gone, Readings};

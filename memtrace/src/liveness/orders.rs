@@ -1,7 +1,7 @@
 //! What the session asks of the follower, and what it answers.
 
 use memtrace_common::Domain;
-use memtrace_core::liveness::{Allocators, Fingerprint, Verdict};
+use memtrace_core::liveness::{Allocators, Block, Fingerprint, Verdict};
 
 /// The session's number for a sample, unique in a target.
 pub type SampleNumber = u64;
@@ -24,6 +24,13 @@ pub enum Order {
         target: u32,
         /// The samples.
         samples: Vec<(SampleNumber, Fingerprint)>,
+    },
+    /// These blocks are alive, their frees are seen, and their fingerprints are to be taken now.
+    Meet {
+        /// Whose they are.
+        target: u32,
+        /// The samples.
+        blocks: Vec<(SampleNumber, Block)>,
     },
     /// These blocks have been freed a moment ago: what the allocator has written into them is to be learned.
     Learn {
@@ -51,6 +58,26 @@ pub enum Order {
         /// Which.
         target: u32,
     },
+}
+
+/// What the follower answers.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// To an [`Order::Check`].
+    Judged(Judged),
+    /// To an [`Order::Meet`].
+    Met(Met),
+}
+
+/// The answer to an [`Order::Meet`].
+#[derive(Clone, Debug)]
+pub struct Met {
+    /// Whose samples.
+    pub target: u32,
+    /// CLOCK_MONOTONIC after the last byte was read.
+    pub ended_ns: u64,
+    /// Each sample, and whether it has a fingerprint now.
+    pub samples: Vec<(SampleNumber, bool)>,
 }
 
 /// The answer to an [`Order::Check`].

@@ -154,6 +154,7 @@ async fn flow(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let mut exits = pipeline.find_targets(settings);
+    pipeline.calibrate();
     let mut child = launched;
     let start = Instant::now();
     let mut reports = interval_at(start + settings.interval, settings.interval);
@@ -181,6 +182,11 @@ async fn flow(
             Some(answer) = inputs.answers.recv() => {
                 let outcome = match answer {
                     Answer::Outcome(outcome) => outcome,
+                    Answer::Calibrated { pid, costs } => {
+                        drain(ring, &mut pipeline);
+                        pipeline.calibrated(pid, costs);
+                        continue;
+                    }
                     Answer::Conductor(conductor) => {
                         pipeline.conductor_is(conductor);
                         continue;

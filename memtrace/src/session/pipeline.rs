@@ -17,6 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{looks::Looks, report::Reporter, send, tiers::Tiers};
 use crate::{
     attach::{Command, Outcome},
+    calibrate,
     cli::args::Settings,
     follow::{Modules, Processes, State},
     kernel::{FlushLog, Targets},
@@ -112,6 +113,9 @@ impl Pipeline {
             }
         };
         if let Some(event) = event.detached() {
+            if self.tiers.is_calibrating() && event.target() == calibrate::TARGET {
+                return;
+            }
             self.batch.push(event);
             if self.batch.len() == BATCH {
                 self.flush();
@@ -144,6 +148,9 @@ impl Pipeline {
 
     /// Attributes a stack at once, while its process and its code objects live.
     fn stack(&mut self, stack: &StackView<'_>) {
+        if stack.target == calibrate::TARGET {
+            return;
+        }
         let Some(process) = self.processes.get_mut(stack.target) else {
             self.drops.count(DropReason::UnknownTarget);
             return;

@@ -39,7 +39,7 @@ impl Pipeline {
     }
 
     /// The blocks of a target that leaves the exact tier have been fingerprinted.
-    pub(in crate::session) fn met(&mut self, met: Met) {
+    pub(super) fn met(&mut self, met: Met) {
         let is_leaving =
             self.tiers.targets.get(&met.target).is_some_and(|tiered| tiered.leaving_since.is_some());
         if !is_leaving {

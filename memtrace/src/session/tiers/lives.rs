@@ -3,7 +3,7 @@
 use memtrace_core::{aggregate, liveness::Verdict};
 
 use super::{Pipeline, Tiers};
-use crate::liveness::{Judged, Order, SampleNumber};
+use crate::liveness::{Judged, Order, SampleNumber, Told};
 
 /// Samples of a target looked at in one go, a hundred times a second at most. A look takes about a microsecond of the
 /// follower's time: 64 are 0.6 % of a core.
@@ -34,8 +34,15 @@ impl Pipeline {
         }
     }
 
-    /// What looks have shown.
-    pub(in crate::session) fn judged(&mut self, judged: Judged) {
+    /// What the follower has found.
+    pub(in crate::session) fn told(&mut self, told: Told) {
+        match told {
+            Told::Judged(judged) => self.judged(judged),
+            Told::Met(met) => self.met(met),
+        }
+    }
+
+    fn judged(&mut self, judged: Judged) {
         // The end of a process is told otherwise, and proves no free.
         if judged.is_gone {
             return;

@@ -9,6 +9,7 @@
 //!
 //! Invariant: what a target bears is told to the controller once, as spending or in the report of a window.
 
+mod calibration;
 mod leave;
 mod lives;
 mod windows;
@@ -55,6 +56,7 @@ pub(super) struct Tiers {
     random: RandomState,
     read_ns: u64,
     swept_ns: u64,
+    is_calibrating: bool,
 }
 
 /// Whether there are windows.
@@ -107,6 +109,7 @@ impl Tiers {
             random,
             read_ns: now_ns,
             swept_ns: now_ns,
+            is_calibrating: false,
         }
     }
 

@@ -74,8 +74,7 @@ impl Pipeline {
             pid: tiered.pid,
             window: window.window,
             files: std::sync::Arc::clone(&tiered.files),
-            not_before: Instant::now()
-                + Duration::from_nanos(window.not_before_ns.saturating_sub(now_ns)),
+            not_before: Instant::now() + Duration::from_nanos(window.not_before_ns.saturating_sub(now_ns)),
             length: Duration::from_nanos(window.length_ns),
             mean_bytes: window.mean_bytes,
             entries_max: window.entries_more,
@@ -143,7 +142,8 @@ impl Pipeline {
             samples.extend(fingerprint.map(|fingerprint| (candidate.sample, fingerprint)));
         }
         let living = self.aggregator.candidates(target, read.window);
-        let living: std::collections::HashSet<u64> = living.iter().map(|candidate| candidate.sample).collect();
+        let living: std::collections::HashSet<u64> =
+            living.iter().map(|candidate| candidate.sample).collect();
         samples.retain(|(sample, _)| living.contains(sample));
         let numbers: Vec<u64> = samples.iter().map(|(sample, _)| *sample).collect();
         self.aggregator.fingerprinted(target, read.window, &numbers);
@@ -211,9 +211,7 @@ impl Tiered {
             entries: seen.entries,
             returns: seen.returns,
             reporting_ns: seen.reporting_ns,
-            cpu_in_stretch_ns: elapsed_ns
-                .saturating_sub(outside_ns as u64)
-                .max(measure.cpu_ns_in_window),
+            cpu_in_stretch_ns: elapsed_ns.saturating_sub(outside_ns as u64).max(measure.cpu_ns_in_window),
         };
         self.work.add(&stretch, costs);
         let share = self.work.share(costs)?;
@@ -228,12 +226,7 @@ impl Tiered {
 }
 
 const fn spending(borne: &Borne, toggles: u64) -> Spending {
-    Spending {
-        entries: borne.entries,
-        returns: borne.returns,
-        reporting_ns: borne.reporting_ns,
-        toggles,
-    }
+    Spending { entries: borne.entries, returns: borne.returns, reporting_ns: borne.reporting_ns, toggles }
 }
 
 const fn block(candidate: &Candidate) -> Block {
