@@ -12,7 +12,8 @@
 //! the effective number of lives, the least of
 //! - Kish's number for the lives whose state at the age is known,
 //! - the same, by the variance of the weighted share: heavy lives may live longer than light ones,
-//! - Peto's number: Kish's of those alive at the age, by the share. The many that died young say little of the old.
+//! - Peto's number: Kish's of those known alive at the age, by the share (the many that died young say little of the
+//!   old), and of those known dead, by the other share (with few looks few are known to be dead).
 //!
 //! A life that changed without proof of its end may have ended because of that, so it does not count as merely lost
 //! from sight: `value` takes it as that, but `low` counts it dead and `high` alive.
@@ -167,8 +168,10 @@ fn observations(spans: &[Span], age_ns: u64, share: f64) -> f64 {
         if variance > 0.0 {
             least = least.min(share * (1.0 - share) / variance);
         }
+        // One more than were seen: a single life of which it is not known must not make all others worthless.
+        least = least.min((alive.kish() + 1.0) / share).min((dead.kish() + 1.0) / (1.0 - share));
     }
-    if share > 0.0 { least.min(alive.kish() / share) } else { least }
+    least
 }
 
 /// Sum and sum of squares of weights.
@@ -192,3 +195,6 @@ impl Squares {
         if self.squares > 0.0 { self.sum * self.sum / self.squares } else { 0.0 }
     }
 }
+
+#[cfg(test)]
+mod tests;
