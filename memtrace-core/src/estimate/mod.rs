@@ -2,7 +2,8 @@
 //!
 //! In: weights of what was sampled (1 / probability), what became of it, and how much of a process's work the windows
 //! saw. Out: an [`Interval`] that aims to hold the truth in 95 of 100 cases (the tests' simulations ask for 93 or 94),
-//! or says that it cannot know by an infinite `high` or by `None`. Refused: weights that are not positive numbers are left out, never a panic.
+//! or says that it cannot know by an infinite `high` or by `None`. Refused: weights that are not positive numbers are
+//! left out, never a panic.
 //!
 //! | question                              | answer                                  | method                        |
 //! |---------------------------------------|-----------------------------------------|-------------------------------|

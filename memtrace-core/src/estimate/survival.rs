@@ -5,8 +5,9 @@
 //!
 //! Deaths are seen between two looks, and lives are lost from sight, so the shares are those of Turnbull (1976): each
 //! life that is not known to be dead or alive at the age is spread over the ages at which it may have ended in
-//! proportion to how many ended there, until nothing changes. Ages are grouped into at most 33 cells, with bounds
-//! taken from the lives themselves.
+//! proportion to how many ended there, until nothing changes. Ages are grouped into at most 24 cells on
+//! either side of the age, with bounds taken from the lives themselves, and ends are even within a cell: finer cells
+//! would follow chance, and coarser ones without that are biased.
 //!
 //! The interval is Korn & Graubard's (1998) for shares from weighted samples: exact binomial (Clopper & Pearson) for
 //! the effective number of lives, the least of
@@ -18,7 +19,7 @@
 //! A life that changed without proof of its end may have ended because of that, so it does not count as merely lost
 //! from sight: `value` takes it as that, but `low` counts it dead and `high` alive.
 //!
-//! Lives of one window are taken as independent. Refused: a weight that is not a positive number leaves its life out;
+//! Lives of one window are taken as independent, and those that were not sampled as no heavier than those that were. Refused: a weight that is not a positive number leaves its life out;
 //! a death that is seen before it may have happened is taken the right way round.
 
 mod grid;

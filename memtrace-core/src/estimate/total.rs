@@ -39,6 +39,7 @@ const CROWD_UNSEEN: f64 = 2.0;
 /// `heaviest_unseen` is the largest weight that could have been seen and was not, of a usual crowd if they come in
 /// crowds: it bounds the total from above when there is no cluster, and is infinite when nothing bounds it. A
 /// negative one, or NaN, counts as 0.
+#[must_use]
 pub fn weighted_total(clusters: impl IntoIterator<Item = Cluster>, heaviest_unseen: f64) -> Interval {
     // `max` takes the number when the other is NaN.
     let heaviest_unseen = heaviest_unseen.max(0.0);
