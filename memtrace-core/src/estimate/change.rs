@@ -14,3 +14,6 @@ pub fn change(gained: &[Cluster], lost: &[Cluster], heaviest_unseen: f64) -> Int
     let lost = weighted_total(lost.iter().copied(), heaviest_unseen);
     gained.minus(lost)
 }
+
+#[cfg(test)]
+mod tests;

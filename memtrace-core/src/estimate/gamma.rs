@@ -1,6 +1,6 @@
 //! Quantiles of the gamma distribution: the two that bound 95 %.
 //!
-//! In: a shape, any number > 0. Out: the quantile for scale 1, to about 1e-9 relative. A chi-square quantile with `d`
+//! In: a shape, any number > 0. Out: the quantile for scale 1, to 2e-8 relative. A chi-square quantile with `d`
 //! degrees of freedom is twice that of shape `d / 2`. Refuses nothing: a shape that is not a positive number counts
 //! as the smallest one.
 

@@ -1,8 +1,9 @@
 //! What a random sample says of the whole, and how surely: pure statistics.
 //!
 //! In: weights of what was sampled (1 / probability), what became of it, and how much of a process's work the windows
-//! saw. Out: an [`Interval`] that holds the truth in at least 95 of 100 cases, or says that it cannot know by an
-//! infinite `high` or by `None`. Refused: weights that are not positive numbers are left out, never a panic.
+//! saw. Out: an [`Interval`] that aims to hold the truth in 95 of 100 cases (the tests' simulations ask for 93 or 94),
+//! or says that it cannot know by an infinite `high` or by `None`. Refused: weights that are not positive numbers are
+//! left out, never a panic.
 //!
 //! | question                              | answer                                  | method                        |
 //! |---------------------------------------|-----------------------------------------|-------------------------------|
@@ -27,3 +28,6 @@ pub use interval::{Interval, scaled};
 pub use share::{ShareWindow, Stretch, TracingCosts, WorkShare};
 pub use survival::{Fate, Life, survival};
 pub use total::{Cluster, weighted_total};
+
+#[cfg(test)]
+mod simulation;

@@ -5,19 +5,21 @@
 //!
 //! Deaths are seen between two looks, and lives are lost from sight, so the shares are those of Turnbull (1976): each
 //! life that is not known to be dead or alive at the age is spread over the ages at which it may have ended in
-//! proportion to how many ended there, until nothing changes. Ages are grouped into at most 33 cells, with bounds
-//! taken from the lives themselves.
+//! proportion to how many ended there, until nothing changes. Ages are grouped into at most 24 cells on
+//! either side of the age, with bounds taken from the lives themselves, and ends are even within a cell: finer cells
+//! would follow chance, and coarser ones without that are biased.
 //!
 //! The interval is Korn & Graubard's (1998) for shares from weighted samples: exact binomial (Clopper & Pearson) for
 //! the effective number of lives, the least of
 //! - Kish's number for the lives whose state at the age is known,
 //! - the same, by the variance of the weighted share: heavy lives may live longer than light ones,
-//! - Peto's number: Kish's of those alive at the age, by the share. The many that died young say little of the old.
+//! - Peto's number: Kish's of those known alive at the age, by the share (the many that died young say little of the
+//!   old), and of those known dead, by the other share (with few looks few are known to be dead).
 //!
 //! A life that changed without proof of its end may have ended because of that, so it does not count as merely lost
 //! from sight: `value` takes it as that, but `low` counts it dead and `high` alive.
 //!
-//! Lives of one window are taken as independent. Refused: a weight that is not a positive number leaves its life out;
+//! Lives of one window are taken as independent, and those that were not sampled as no heavier than those that were. Refused: a weight that is not a positive number leaves its life out;
 //! a death that is seen before it may have happened is taken the right way round.
 
 mod grid;
@@ -167,8 +169,10 @@ fn observations(spans: &[Span], age_ns: u64, share: f64) -> f64 {
         if variance > 0.0 {
             least = least.min(share * (1.0 - share) / variance);
         }
+        // One more than were seen: a single life of which it is not known must not make all others worthless.
+        least = least.min((alive.kish() + 1.0) / share).min((dead.kish() + 1.0) / (1.0 - share));
     }
-    if share > 0.0 { least.min(alive.kish() / share) } else { least }
+    least
 }
 
 /// Sum and sum of squares of weights.
@@ -192,3 +196,6 @@ impl Squares {
         if self.squares > 0.0 { self.sum * self.sum / self.squares } else { 0.0 }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,17 +29,30 @@ pub(super) const WEIGHT_MAX: f64 = 1e50;
 /// The upper bound of 97.5 % for a Poisson mean of which no event was seen: `-ln(0.025)`.
 const NONE_SEEN: f64 = 3.688_879_454_113_936_3;
 
+/// How much heavier the heaviest window that was missed may be than the heaviest seen. A single allocation has a known
+/// largest weight; how many come together is only known from the few windows that were seen, and a few understate it.
+/// Twice holds the truth for geometric crowds, whose heaviest is five times the mean.
+const CROWD_UNSEEN: f64 = 2.0;
+
 /// The sum of all weights, with its interval.
 ///
-/// `heaviest_unseen` is the largest weight that could have been seen and was not: it bounds the total from above
-/// when there is no cluster, and is infinite when nothing bounds it. A negative one, or NaN, counts as 0.
+/// `heaviest_unseen` is the largest weight that could have been seen and was not, of a usual crowd if they come in
+/// crowds: it bounds the total from above when there is no cluster, and is infinite when nothing bounds it. A
+/// negative one, or NaN, counts as 0.
+#[must_use]
 pub fn weighted_total(clusters: impl IntoIterator<Item = Cluster>, heaviest_unseen: f64) -> Interval {
-    let moments: Moments = clusters.into_iter().filter_map(counted).fold(Moments::default(), Moments::with);
     // `max` takes the number when the other is NaN.
-    let heaviest = moments.heaviest.max(heaviest_unseen).max(0.0);
-    if moments.sum == 0.0 {
-        return Interval { value: 0.0, low: 0.0, high: heaviest * NONE_SEEN };
+    let heaviest_unseen = heaviest_unseen.max(0.0);
+    let mut moments = Moments::default();
+    let mut crowds = false;
+    for cluster in clusters.into_iter().filter(is_plausible) {
+        moments = moments.with(cluster.weight);
+        crowds |= is_crowd(&cluster);
     }
+    if moments.sum == 0.0 {
+        return Interval { value: 0.0, low: 0.0, high: heaviest_unseen * NONE_SEEN };
+    }
+    let heaviest = if crowds { CROWD_UNSEEN } else { 1.0 } * moments.heaviest.max(heaviest_unseen);
     let low = moments.gamma_quantile(Tail::Lower);
     let high = if heaviest > WEIGHT_MAX {
         f64::INFINITY
@@ -50,12 +63,13 @@ pub fn weighted_total(clusters: impl IntoIterator<Item = Cluster>, heaviest_unse
     Interval { value: moments.sum, low: low.min(moments.sum), high: high.max(moments.sum) }
 }
 
-/// The weight by which a cluster counts; none if it makes no sense. A total below its largest part is at least that.
-fn counted(cluster: Cluster) -> Option<f64> {
-    let plausible = |weight: f64| weight > 0.0 && weight <= WEIGHT_MAX;
-    plausible(cluster.weight).then(|| {
-        if plausible(cluster.weight_max) { cluster.weight.max(cluster.weight_max) } else { cluster.weight }
-    })
+fn is_plausible(cluster: &Cluster) -> bool {
+    cluster.weight > 0.0 && cluster.weight <= WEIGHT_MAX
+}
+
+/// Whether more than one was seen.
+fn is_crowd(cluster: &Cluster) -> bool {
+    cluster.weight > cluster.weight_max * (1.0 + 1e-9)
 }
 
 /// Sum and sum of squares, the latter as a multiple of the heaviest's square, so that neither over- nor underflows.
@@ -84,3 +98,6 @@ impl Moments {
         quantile(tail, shape) * self.heaviest * (self.squares_by_heaviest / relative_sum)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,21 +8,21 @@
 //! bounds of an interval start from opposite ends: what cannot be known shows as their distance.
 
 use super::Span;
-use super::grid::Grid;
+use super::grid::{Grid, Reach};
 
 /// From which shares the rounds start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Start {
     /// The same in each cell.
     Even,
-    /// Nearly all at young ages.
+    /// Nearly all before the age.
     Early,
-    /// Nearly all beyond the age.
+    /// Nearly all beyond it.
     Late,
 }
 
-/// How much less one start holds in the cell beyond the age than another.
-const SKEW: f64 = 1e-3;
+/// How much less a skewed start holds in the cells that it does not prefer.
+const SKEW: f64 = 1e-2;
 
 impl Start {
     fn share(self, is_beyond: bool) -> f64 {
@@ -33,60 +33,75 @@ impl Start {
     }
 }
 
+/// A round takes some nanoseconds for each life.
 const ROUNDS_MAX: u32 = 500;
 
 /// A share that moves by less in one round is told.
-const STILL: f64 = 1e-7;
+const STILL: f64 = 1e-5;
 
 /// The share of lives, by weight, that end beyond the age. `spans` is not empty.
 pub(super) fn share_beyond(spans: &[Span], age_ns: u64, start: Start) -> f64 {
-    let grid = Grid::up_to(age_ns, spans);
-    let beyond = grid.beyond();
-    let groups = groups(spans, &grid);
-    let mut shares: Vec<f64> = (0..=beyond).map(|cell| start.share(cell == beyond)).collect();
+    let grid = Grid::around(age_ns, spans);
+    let endings = endings(spans, &grid);
+    let mut shares: Vec<f64> = (0..grid.cells()).map(|cell| start.share(cell >= grid.beyond())).collect();
+    let beyond = |shares: &[f64]| shares[grid.beyond()..].iter().sum::<f64>();
     for _ in 0..ROUNDS_MAX {
-        let next = spread(&groups, &shares);
-        let moved = (next[beyond] - shares[beyond]).abs();
+        let next = spread(&endings, &shares);
+        let moved = (beyond(&next) - beyond(&shares)).abs();
         shares = next;
         if moved < STILL {
             break;
         }
     }
-    shares[beyond].clamp(0.0, 1.0)
+    let all: f64 = shares.iter().sum();
+    let share = beyond(&shares) / all;
+    // Shares approach 0 and 1 without end.
+    let told = [0.0, 1.0].into_iter().find(|end: &f64| (share - end).abs() < 10.0 * STILL);
+    told.unwrap_or(share)
 }
 
-/// Lives that may have ended in the same cells, and their part of all weight.
-struct Group {
-    first: usize,
-    last: usize,
+/// A life's part of all weight, and where it may have ended.
+struct Ending {
     weight: f64,
+    reach: Reach,
 }
 
-fn groups(spans: &[Span], grid: &Grid) -> Vec<Group> {
-    let cells = grid.beyond() + 1;
+fn endings(spans: &[Span], grid: &Grid) -> Vec<Ending> {
     let heaviest = spans.iter().map(|span| span.weight).fold(0.0, f64::max);
-    let mut weights = vec![0.0; cells * cells];
-    for span in spans {
-        let (first, last) = grid.cells(span);
-        weights[first * cells + last] += span.weight / heaviest;
-    }
-    let total: f64 = weights.iter().sum();
-    let group =
-        |(at, weight): (usize, f64)| Group { first: at / cells, last: at % cells, weight: weight / total };
-    weights.into_iter().enumerate().filter(|(_, weight)| *weight > 0.0).map(group).collect()
+    let total: f64 = spans.iter().map(|span| span.weight / heaviest).sum();
+    let weight = |span: &Span| span.weight / heaviest / total;
+    spans.iter().map(|span| Ending { weight: weight(span), reach: grid.reach(span) }).collect()
 }
 
-/// One round.
-fn spread(groups: &[Group], shares: &[f64]) -> Vec<f64> {
-    let mut next = vec![0.0; shares.len()];
-    for group in groups {
-        let cells = group.first..=group.last;
-        let held: f64 = shares[cells.clone()].iter().sum();
+/// One round: each life multiplies the shares of its cells by its weight over what they hold together.
+fn spread(endings: &[Ending], shares: &[f64]) -> Vec<f64> {
+    let mut below = Vec::with_capacity(shares.len() + 1);
+    below.push(0.0);
+    for share in shares {
+        below.push(below[below.len() - 1] + share);
+    }
+    let mut gained = vec![0.0; shares.len()];
+    // What the cells between the first and the last are multiplied by, as differences from cell to cell.
+    let mut steps = vec![0.0; shares.len() + 1];
+    for Ending { weight, reach: Reach { first, last, in_first, in_last } } in endings {
+        if first == last {
+            gained[*first] += weight;
+            continue;
+        }
+        let (at_first, at_last) = (shares[*first] * in_first, shares[*last] * in_last);
+        let held = at_first + (below[*last] - below[first + 1]).max(0.0) + at_last;
         if held > 0.0 {
-            for cell in cells {
-                next[cell] += group.weight * shares[cell] / held;
-            }
+            let factor = weight / held;
+            gained[*first] += at_first * factor;
+            gained[*last] += at_last * factor;
+            steps[first + 1] += factor;
+            steps[*last] -= factor;
         }
     }
-    next
+    let mut factor = 0.0_f64;
+    for (cell, gained) in gained.iter_mut().enumerate() {
+        factor += steps[cell];
+        *gained += shares[cell] * factor.max(0.0);
+    }
+    gained
 }
