@@ -10,7 +10,7 @@ use super::{
     recent::Recent,
     target::{CALM_PART, State, Target, next_window_ns},
 };
-use crate::model::{Overhead, Tier};
+use super::{Overhead, Tier};
 
 const SECOND: u64 = SECOND_NS as u64;
 

@@ -33,5 +33,7 @@ pub use decision::{Decision, Window, WindowReport};
 pub use limits::Limits;
 pub use total::TotalReport;
 
+pub use crate::model::{Overhead, Tier};
+
 /// Nanoseconds in a second.
 const SECOND_NS: f64 = 1e9;

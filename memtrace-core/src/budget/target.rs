@@ -11,7 +11,7 @@ use super::{
     trial::Trial,
     windows::Planner,
 };
-use crate::model::{Overhead, Tier};
+use super::{Overhead, Tier};
 
 const SECOND: u64 = SECOND_NS as u64;
 
