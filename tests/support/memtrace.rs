@@ -20,8 +20,17 @@ pub(crate) struct Memtrace {
 }
 
 impl Memtrace {
-    /// With these arguments besides `--json`, a short interval and every site.
+    /// With these arguments besides `--json`, `--exact`, a short interval and every site.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_plain(&[&["--exact"], arguments].concat())
+    }
+
+    /// The same within a budget: the default one, or as the arguments say.
+    pub(crate) fn start_within_budget(arguments: &[&str]) -> Self {
+        Self::start_plain(arguments)
+    }
+
+    fn start_plain(arguments: &[&str]) -> Self {
         root::require();
         let mut child = Command::new(binary::path())
             .args(["--json", "--interval", "200ms", "-n", "100000"])
