@@ -33,3 +33,23 @@ pub const COMM_LABELS: usize = 200;
 
 /// Python functions (name and file) kept over all processes. Each takes about 100 bytes and its strings.
 pub const FUNCTION_NAMES: usize = 1 << 20;
+
+/// Samples followed of one process in windows. With what finds it again (by number, by address, by its next check) a
+/// sample takes about 250 bytes: 65,536 take 16 MiB.
+pub const SAMPLES: usize = 65_536;
+
+/// Samples followed over all processes, which share them evenly: 262,144 take 64 MiB.
+pub const SAMPLES_ALL: usize = 262_144;
+
+/// Blocks of the exact ledger that a process takes along into windows: half of what it may follow.
+pub const SAMPLES_ADOPTED: usize = SAMPLES / 2;
+
+/// Samples of one window. One takes 64 bytes: 1 MiB, for as long as the window is open.
+pub const WINDOW_SAMPLES: usize = 16_384;
+
+/// Samples that have died and are kept for growth, for about a minute. One takes 112 bytes: 65,536 take 7 MiB.
+pub const SAMPLES_ENDED: usize = 65_536;
+
+/// Fates kept for survival, of one process in two generations of half as many. One takes about 60 bytes, with its
+/// place in a tree: 65,536 take 4 MiB.
+pub const FATES: usize = 65_536;

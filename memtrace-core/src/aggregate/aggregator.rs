@@ -22,8 +22,8 @@ const WARM_BLOCKS_MIN: usize = 50_000;
 /// Keeps the books of every followed process. Times are CLOCK_MONOTONIC, as in the records.
 #[derive(Debug)]
 pub struct Aggregator {
-    processes: HashMap<u32, ProcessLedger>,
-    shared: Shared,
+    pub(super) processes: HashMap<u32, ProcessLedger>,
+    pub(super) shared: Shared,
     events: u64,
 }
 
@@ -66,6 +66,7 @@ impl Aggregator {
     pub fn remove_process(&mut self, target: u32) -> bool {
         let Some(ledger) = self.processes.remove(&target) else { return false };
         self.shared.live_blocks -= ledger.totals.live_blocks as usize;
+        self.shared.books -= usize::from(ledger.book.is_some());
         true
     }
 
@@ -102,8 +103,8 @@ impl Aggregator {
             Event::Freed(free) => free.origin,
             Event::ReallocBegun(begin) => begin.origin,
             Event::ReallocEnded(end) => end.origin,
+            Event::HandedOut(address) => address.origin,
             Event::Stack(_)
-            | Event::HandedOut(_)
             | Event::OverAllowance { .. }
             | Event::Forked { .. }
             | Event::Executed { .. }
@@ -114,8 +115,8 @@ impl Aggregator {
         let Some(ledger) = self.processes.get_mut(&origin.target) else {
             return self.shared.count(DropReason::UnknownTarget);
         };
-        if ledger.is_closed {
-            return;
+        if ledger.is_special() || origin.window != 0 {
+            return ledger.apply_special(event, &mut self.shared);
         }
         match event {
             Event::Allocated(allocation) => ledger.allocated(allocation, &mut self.shared),
@@ -164,7 +165,8 @@ impl Aggregator {
         Some(self.processes.get(&target)?.figures(query, self.shared.epoch, now_ns))
     }
 
-    /// The totals alone, at no cost. `None` when the process is not followed.
+    /// The totals alone: at no cost, but for a process with samples, of which they are the exact part. `None` when
+    /// the process is not followed.
     #[must_use]
     pub fn totals(&self, target: u32) -> Option<Totals> {
         Some(self.processes.get(&target)?.totals)
@@ -173,7 +175,8 @@ impl Aggregator {
     /// Ends the interval of rates and growth, and begins the next. To be called after the figures were read.
     pub fn end_interval(&mut self, target: u32, now_ns: u64) {
         if let Some(ledger) = self.processes.get_mut(&target) {
-            ledger.end_interval(now_ns);
+            ledger.end_interval(&mut self.shared, now_ns);
+            self.shared.books -= usize::from(ledger.drop_idle_book(now_ns));
         }
     }
 
@@ -202,7 +205,7 @@ impl Aggregator {
     }
 
     #[cfg(test)]
-    pub(super) fn ledger(&self, target: u32) -> &ProcessLedger {
+    pub(in crate::aggregate) fn ledger(&self, target: u32) -> &ProcessLedger {
         &self.processes[&target]
     }
 }

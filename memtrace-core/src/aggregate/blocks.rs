@@ -53,6 +53,12 @@ pub(super) struct BlockTable {
     hasher: DefaultHashBuilder,
 }
 
+impl Default for BlockTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl BlockTable {
     pub(super) fn new() -> Self {
         Self { shards: Box::new([const { HashTable::new() }; SHARDS]), hasher: DefaultHashBuilder::default() }
@@ -101,6 +107,11 @@ impl BlockTable {
     #[inline]
     pub(super) fn contains(&self, address: u64) -> bool {
         self.get(address).is_some()
+    }
+
+    /// Each block with its address.
+    pub(super) fn iter_placed(&self) -> impl Iterator<Item = (u64, &Block)> {
+        self.shards.iter().flatten().map(|slot| (slot.address, &slot.block))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Block> {

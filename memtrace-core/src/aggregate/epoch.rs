@@ -20,9 +20,9 @@ impl Epoch {
         u32::try_from(time_ns.saturating_sub(self.start_ns) / TICK_NS).unwrap_or(u32::MAX)
     }
 
-    /// Time since the start of `tick`: less than a tick more than the true age.
-    pub(super) const fn age_ns(self, tick: u32, now_ns: u64) -> u64 {
-        now_ns.saturating_sub(self.start_ns).saturating_sub(tick as u64 * TICK_NS)
+    /// The start of a tick: ages since then are less than a tick too great.
+    pub(super) const fn time_ns(self, tick: u32) -> u64 {
+        self.start_ns.saturating_add(tick as u64 * TICK_NS)
     }
 
     /// The last tick whose age is at least `older_ns`; `None` when the epoch is younger than that.
@@ -37,11 +37,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_is_exact_to_a_tick_and_never_negative() {
+    fn a_tick_begins_less_than_a_tick_before_its_times() {
         let epoch = Epoch::new(1_000);
         let tick = epoch.tick(1_000 + 25 * TICK_NS + 7);
-        assert_eq!(epoch.age_ns(tick, 1_000 + 30 * TICK_NS), 5 * TICK_NS);
-        assert_eq!(epoch.age_ns(tick, 1_000), 0);
+        assert_eq!(epoch.time_ns(tick), 1_000 + 25 * TICK_NS);
     }
 
     #[test]
@@ -49,8 +48,8 @@ mod tests {
         let epoch = Epoch::new(1_000);
         let now_ns = 1_000 + 30 * TICK_NS + 7;
         let newest = epoch.newest_tick(5 * TICK_NS, now_ns).expect("the epoch is old enough");
-        assert!(epoch.age_ns(newest, now_ns) >= 5 * TICK_NS);
-        assert!(epoch.age_ns(newest + 1, now_ns) < 5 * TICK_NS);
+        assert!(now_ns - epoch.time_ns(newest) >= 5 * TICK_NS);
+        assert!(now_ns - epoch.time_ns(newest + 1) < 5 * TICK_NS);
         assert_eq!(epoch.newest_tick(31 * TICK_NS, now_ns), None);
     }
 

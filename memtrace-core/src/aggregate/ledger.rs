@@ -36,8 +36,10 @@ use memtrace_common::{Domain, DropReason};
 
 use super::begun_again::LastFrees;
 use super::blocks::{Block, BlockTable, Taken};
-use super::figures::{Interval, Unfollowed};
+use super::figures::{ReportInterval, Unfollowed};
+use super::history::History;
 use super::realloc::{Held, Old, Reallocs};
+use super::samples::SampleBook;
 use super::shared::Shared;
 use super::sites::{Frameless, SiteNumber, Sites};
 use super::stacks::Stacks;
@@ -55,7 +57,13 @@ pub(super) struct ProcessLedger {
     last_frees: LastFrees,
     pub(super) totals: Totals,
     pub(super) unfollowed: Unfollowed,
-    pub(super) interval: Interval,
+    /// Counted as allocated, and followed by the book or by nobody: blocks that the ledger gave to the book, and what
+    /// windows said was allocated.
+    pub(super) passed_on: Unfollowed,
+    pub(super) interval: ReportInterval,
+    pub(super) history: History,
+    /// The samples, from the first time on that the process was seen in windows.
+    pub(super) book: Option<Box<SampleBook>>,
     /// Nothing is entered any more.
     pub(super) is_closed: bool,
 }
@@ -71,7 +79,10 @@ impl ProcessLedger {
             last_frees: LastFrees::default(),
             totals: Totals::default(),
             unfollowed: Unfollowed::default(),
-            interval: Interval::starting(now_ns),
+            passed_on: Unfollowed::default(),
+            interval: ReportInterval::starting(now_ns),
+            history: History::starting(now_ns),
+            book: None,
             is_closed: false,
         }
     }
@@ -165,6 +176,16 @@ impl ProcessLedger {
     pub(super) fn forget_thread(&mut self, thread: u32, shared: &mut Shared) {
         self.unknown_frees.take(thread);
         self.abandon_reallocs(thread, shared);
+        if let Some(book) = &mut self.book {
+            book.forget_thread(thread);
+        }
+    }
+
+    /// No end of a realloc will be seen: every block goes back to its address.
+    pub(super) fn give_up_reallocs(&mut self, shared: &mut Shared) {
+        for thread in self.reallocs.threads() {
+            self.abandon_reallocs(thread, shared);
+        }
     }
 
     fn abandon_reallocs(&mut self, thread: u32, shared: &mut Shared) {
@@ -255,13 +276,17 @@ impl ProcessLedger {
     /// The first of the invariant's equations, the one that is quick to check.
     pub(super) const fn is_balanced(&self) -> bool {
         let Totals { allocated_bytes, allocations, freed_bytes, frees, .. } = self.totals;
-        self.totals.live_blocks == allocations - frees - self.unfollowed.allocations
+        self.totals.live_blocks
+            == allocations - frees - self.unfollowed.allocations - self.passed_on.allocations
             && self.totals.live_bytes
-                == allocated_bytes.wrapping_sub(freed_bytes).wrapping_sub(self.unfollowed.bytes)
+                == allocated_bytes
+                    .wrapping_sub(freed_bytes)
+                    .wrapping_sub(self.unfollowed.bytes)
+                    .wrapping_sub(self.passed_on.bytes)
     }
 
     #[inline]
-    fn site_of(&mut self, stack_id: u64, domain: Domain, shared: &mut Shared) -> SiteNumber {
+    pub(super) fn site_of(&mut self, stack_id: u64, domain: Domain, shared: &mut Shared) -> SiteNumber {
         self.stacks.site(stack_id, domain).unwrap_or_else(|| self.new_site_of(stack_id, domain, shared))
     }
 

@@ -21,21 +21,28 @@ mod blocks;
 mod drops;
 mod epoch;
 mod figures;
+mod history;
 mod ledger;
 mod query;
 mod realloc;
+mod report;
+mod samples;
 mod shared;
 mod sites;
 mod stacks;
+mod tiers;
 mod unknown_frees;
+mod views;
+mod windows;
 
 #[cfg(test)]
 mod naive;
 #[cfg(test)]
-mod tests;
+pub(in crate::aggregate) mod tests;
 
 pub use aggregator::Aggregator;
 pub use drops::DropCounts;
-pub use figures::{ProcessFigures, SiteFigures, Unfollowed};
+pub use figures::{Certainty, ProcessFigures, SiteFigures, Unfollowed};
 pub use query::{Query, Sort};
+pub use samples::{Candidate, SampleNumber, Verdict, WindowShare, WindowStart};
 pub use shared::Limits;

@@ -62,6 +62,11 @@ impl Reallocs {
         }
     }
 
+    /// Threads that have a realloc in progress.
+    pub(super) fn threads(&self) -> Vec<u32> {
+        self.held.keys().map(|&(thread, _)| thread).collect()
+    }
+
     /// Blocks that live though they are at no address.
     pub(super) fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.held.values().filter_map(|held| match &held.old {

@@ -19,6 +19,10 @@ pub struct Limits {
     pub reallocs: usize,
     /// Processes.
     pub processes: usize,
+    /// Samples followed of one process.
+    pub samples: usize,
+    /// Samples followed over all processes.
+    pub samples_all: usize,
 }
 
 impl Default for Limits {
@@ -29,6 +33,8 @@ impl Default for Limits {
             stacks: limits::STACKS,
             reallocs: limits::REALLOCS,
             processes: limits::PROCESSES,
+            samples: limits::SAMPLES,
+            samples_all: limits::SAMPLES_ALL,
         }
     }
 }
@@ -41,16 +47,23 @@ pub(super) struct Shared {
     pub(super) drops: DropCounts,
     /// Live blocks of all processes.
     pub(super) live_blocks: usize,
+    /// Processes that have samples.
+    pub(super) books: usize,
 }
 
 impl Shared {
     pub(super) fn new(limits: Limits, start_ns: u64) -> Self {
-        Self { limits, epoch: Epoch::new(start_ns), drops: DropCounts::default(), live_blocks: 0 }
+        Self { limits, epoch: Epoch::new(start_ns), drops: DropCounts::default(), live_blocks: 0, books: 0 }
     }
 
     #[inline]
     pub(super) const fn is_full(&self) -> bool {
         self.live_blocks >= self.limits.live_blocks
+    }
+
+    /// How many samples one process may follow: its own limit, or an even part of the common one.
+    pub(super) fn samples_max(&self) -> usize {
+        self.limits.samples.min(self.limits.samples_all / self.books.max(1))
     }
 
     #[inline]

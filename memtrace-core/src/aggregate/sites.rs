@@ -151,9 +151,19 @@ impl Sites {
         self.sites.iter()
     }
 
-    pub(super) fn end_interval(&mut self) {
+    /// The blocks are followed elsewhere from now on.
+    pub(super) fn forget_live(&mut self) {
         for site in &mut self.sites {
-            site.live_bytes_before = site.live_bytes;
+            site.live_bytes = 0;
+            site.live_blocks = 0;
+        }
+    }
+
+    /// `sampled_bytes` are live bytes that are followed elsewhere, by site; missing ones have none.
+    pub(super) fn end_interval(&mut self, sampled_bytes: &[u64]) {
+        let sampled_bytes = sampled_bytes.iter().copied().chain(std::iter::repeat(0));
+        for (site, sampled_bytes) in self.sites.iter_mut().zip(sampled_bytes) {
+            site.live_bytes_before = site.live_bytes.wrapping_add(sampled_bytes);
             site.allocations_before = site.allocations;
         }
     }

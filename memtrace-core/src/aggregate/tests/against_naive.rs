@@ -86,7 +86,7 @@ proptest! {
     fn the_books_balance_at_every_limit_and_with_stacks_that_change(
         steps in proptest::collection::vec((steps(), 0_u64..12, 0_u64..3), 1..120),
     ) {
-        let limits = Limits { live_blocks: 3, sites: 2, stacks: 4, reallocs: 1, processes: 1 };
+        let limits = Limits { live_blocks: 3, sites: 2, stacks: 4, reallocs: 1, processes: 1, ..Limits::default() };
         let mut fixture = Fixture::with_limits(limits);
         for (step, stack_id, version) in steps {
             fixture.aggregator.define_stack(1, stack_id, version / 2, line((stack_id * 3 + version) as u32));
