@@ -19,7 +19,7 @@ use super::{
     },
     read,
 };
-use crate::kernel::anchor::Anchors;
+use crate::kernel::anchor::{Anchors, Armed};
 
 /// How often the meter is looked at while a window is open.
 const SLICE: Duration = Duration::from_micros(250);
@@ -42,44 +42,23 @@ pub(super) fn hold(
     events: &UnboundedSender<WindowEvent>,
 ) -> Result<WindowMeasure, WindowFailure> {
     let identity = identity::of(order.pid).ok_or(WindowFailure::Gone)?;
-    let before = meter(order, instruments)?;
+    let before = instruments.meters.read(order.target).ok_or(WindowFailure::NotMetered)?;
     let clock = ProcessorClock::open(order.pid);
-    let armed_at_ns = monotonic_ns();
-    allow(order, instruments, &before, u64::MAX, u64::MAX)?;
-    let armed = ProbedFile::with(&order.files, |files| anchors.arm(files, order.pid))?;
-    let arming_ns = monotonic_ns() - armed_at_ns;
-
-    let open = Opening::new(order, instruments, &before, &clock)?;
-    let close = open.watch(order, instruments, &before, &clock)?;
-    let process_cpu_ns_at_close = process_cpu_ns(order.pid).map_err(|_| WindowFailure::Gone)?;
-    let has_fingerprints = take_fingerprints(order, instruments, &before, events);
-
-    let toggles = armed.events() as u32;
-    let disarming_ns = monotonic_ns();
-    drop(armed);
-    let disarmed_ns = monotonic_ns();
-    let after = meter(order, instruments)?;
+    let window = Window { order, instruments, before, clock };
+    let measure = window.pass(anchors, events)?;
     match identity::of(order.pid) {
-        Some(now) if now == identity => {}
-        Some(now) if now.start_ticks == identity.start_ticks => return Err(WindowFailure::Executed),
-        _ => return Err(WindowFailure::Gone),
+        Some(now) if now == identity => Ok(measure),
+        Some(now) if now.start_ticks == identity.start_ticks => Err(WindowFailure::Executed),
+        _ => Err(WindowFailure::Gone),
     }
-    Ok(WindowMeasure {
-        target: order.target,
-        window: order.window,
-        open_ns: open.open_ns,
-        close_ns: close.close_ns,
-        cpu_ns_in_window: close.cpu_ns,
-        is_cpu_exact: clock.is_exact(),
-        process_cpu_ns_at_close,
-        in_window: Borne::between(&open.meter, &close.meter),
-        while_armed: Borne::between(&before, &after),
-        armed_ns: disarmed_ns - armed_at_ns,
-        toggle_ns: arming_ns + (disarmed_ns - disarming_ns),
-        toggles,
-        quota_hit: close.quota_hit,
-        has_fingerprints,
-    })
+}
+
+struct Window<'a> {
+    order: &'a WindowOrder,
+    instruments: &'a Instruments,
+    /// Before anything was armed.
+    before: Meter,
+    clock: ProcessorClock,
 }
 
 /// The window as it opened.
@@ -98,122 +77,160 @@ struct Closing {
     quota_hit: bool,
 }
 
-impl Opening {
-    fn new(
-        order: &WindowOrder,
-        instruments: &Instruments,
-        before: &Meter,
-        clock: &ProcessorClock,
-    ) -> Result<Self, WindowFailure> {
+impl Window<'_> {
+    fn pass(
+        &self,
+        anchors: &mut Anchors,
+        events: &UnboundedSender<WindowEvent>,
+    ) -> Result<WindowMeasure, WindowFailure> {
+        anchors.warm_up();
+        let arming_ns = monotonic_ns();
+        // What is hit before it opens is of this window, and not sampled.
+        self.allow(u64::MAX, u64::MAX)?;
+        let armed = ProbedFile::with(&self.order.files, |files| anchors.arm(files, self.order.pid))?;
+        let armed_ns = monotonic_ns();
+
+        let opening = self.open()?;
+        let closing = self.watch(&opening, &armed)?;
+        let process_cpu_ns_at_close = process_cpu_ns(self.order.pid).map_err(|_| WindowFailure::Gone)?;
+        let has_fingerprints = self.take_fingerprints(&armed, events);
+
+        let toggles = armed.events() as u32;
+        let disarming_ns = monotonic_ns();
+        drop(armed);
+        let disarmed_ns = monotonic_ns();
+        Ok(WindowMeasure {
+            target: self.order.target,
+            window: self.order.window,
+            open_ns: opening.open_ns,
+            close_ns: closing.close_ns,
+            cpu_ns_in_window: closing.cpu_ns,
+            is_cpu_exact: self.clock.is_exact(),
+            process_cpu_ns_at_close,
+            in_window: Borne::between(&opening.meter, &closing.meter),
+            while_armed: Borne::between(&self.before, &self.meter()?),
+            armed_ns: disarmed_ns - arming_ns,
+            toggle_ns: (armed_ns - arming_ns) + (disarmed_ns - disarming_ns),
+            toggles,
+            quota_hit: closing.quota_hit,
+            has_fingerprints,
+        })
+    }
+
+    fn open(&self) -> Result<Opening, WindowFailure> {
         let open_ns = monotonic_ns() + LEAD_NS;
-        let closes_ns = open_ns + order.length.as_nanos() as u64;
-        allow(order, instruments, before, open_ns, closes_ns)?;
+        let closes_ns = open_ns + self.order.length.as_nanos() as u64;
+        self.allow(open_ns, closes_ns)?;
         wait_until(open_ns);
-        let cpu_ns = clock.read_ns();
-        Ok(Self { open_ns, closes_ns, cpu_ns, meter: meter(order, instruments)? })
+        let cpu_ns = self.clock.read_ns();
+        Ok(Opening { open_ns, closes_ns, cpu_ns, meter: self.meter()? })
     }
 
     /// Until it is over, or a quota is.
-    fn watch(
-        &self,
-        order: &WindowOrder,
-        instruments: &Instruments,
-        before: &Meter,
-        clock: &ProcessorClock,
-    ) -> Result<Closing, WindowFailure> {
-        let mut quota_hit = false;
-        let mut close_ns = self.closes_ns;
+    fn watch(&self, opening: &Opening, armed: &Armed<'_>) -> Result<Closing, WindowFailure> {
+        let mut close_ns = opening.closes_ns;
+        let mut patrol = Patrol::new(armed);
         loop {
-            let left_ns = self.closes_ns.saturating_sub(monotonic_ns() + VIGIL_NS);
+            let left_ns = opening.closes_ns.saturating_sub(monotonic_ns() + VIGIL_NS);
             if left_ns == 0 {
                 break;
             }
             thread::sleep(SLICE.min(Duration::from_nanos(left_ns)));
-            if is_over_quota(order, before, &meter(order, instruments)?) {
-                quota_hit = true;
-                close_ns = monotonic_ns().min(self.closes_ns);
-                allow(order, instruments, before, self.open_ns, close_ns)?;
+            patrol.pass();
+            if self.is_over_quota(&self.meter()?) {
+                close_ns = monotonic_ns().min(opening.closes_ns);
+                self.allow(opening.open_ns, close_ns)?;
                 break;
             }
         }
         wait_until(close_ns);
-        let cpu_ns = clock.read_ns().saturating_sub(self.cpu_ns);
+        let cpu_ns = self.clock.read_ns().saturating_sub(opening.cpu_ns);
         let read_ns = monotonic_ns();
-        let meter = meter(order, instruments)?;
+        let meter = self.meter()?;
         // Woken late, for there are higher priorities and hypervisors: the time is shared out evenly.
-        let late = (close_ns - self.open_ns) as f64 / read_ns.saturating_sub(self.open_ns).max(1) as f64;
-        let cpu_ns = (cpu_ns as f64 * late.min(1.0)) as u64;
-        quota_hit |= is_over_quota(order, before, &meter);
-        Ok(Closing { close_ns, cpu_ns, meter, quota_hit })
+        let open_for_ns = (close_ns - opening.open_ns) as f64;
+        let share = open_for_ns / read_ns.saturating_sub(opening.open_ns).max(1) as f64;
+        let cpu_ns = (cpu_ns as f64 * share.min(1.0)) as u64;
+        Ok(Closing { close_ns, cpu_ns, meter, quota_hit: self.is_over_quota(&meter) })
     }
-}
 
-fn is_over_quota(order: &WindowOrder, before: &Meter, now: &Meter) -> bool {
-    let borne = Borne::between(before, now);
-    borne.entries > order.entries_max || borne.sampled >= u64::from(order.sampled_max)
-}
-
-/// Asks the session what to read and reads it. False when it did not answer in time, or the target could not wait.
-fn take_fingerprints(
-    order: &WindowOrder,
-    instruments: &Instruments,
-    before: &Meter,
-    events: &UnboundedSender<WindowEvent>,
-) -> bool {
-    let (answer, answers) = mpsc::channel();
-    let request = CandidatesRequest { target: order.target, window: order.window, answer };
-    if events.send(WindowEvent::Candidates(request)).is_err() {
-        return false;
+    fn is_over_quota(&self, now: &Meter) -> bool {
+        let borne = Borne::between(&self.before, now);
+        borne.entries > self.order.entries_max || borne.sampled >= u64::from(self.order.sampled_max)
     }
-    let Some(ranges) = wait_for(&answers, order, instruments, before) else { return false };
-    let read_ns = monotonic_ns();
-    let memory = read::all(order.pid, &ranges);
-    let fingerprints = Fingerprints { target: order.target, window: order.window, read_ns, memory };
-    events.send(WindowEvent::Fingerprints(fingerprints)).is_ok()
-}
 
-fn wait_for(
-    answers: &mpsc::Receiver<Vec<MemoryRange>>,
-    order: &WindowOrder,
-    instruments: &Instruments,
-    before: &Meter,
-) -> Option<Vec<MemoryRange>> {
-    let begun = Instant::now();
-    while begun.elapsed() < CandidatesRequest::PATIENCE {
-        match answers.recv_timeout(SLICE) {
-            Ok(ranges) => return Some(ranges),
-            Err(RecvTimeoutError::Disconnected) => return None,
-            Err(RecvTimeoutError::Timeout) => {}
+    /// Asks the session what to read and reads it. False when it did not answer in time, or the target could not wait.
+    fn take_fingerprints(&self, armed: &Armed<'_>, events: &UnboundedSender<WindowEvent>) -> bool {
+        let WindowOrder { target, window, pid, .. } = *self.order;
+        let (answer, answers) = mpsc::channel();
+        let request = CandidatesRequest { target, window, answer };
+        if events.send(WindowEvent::Candidates(request)).is_err() {
+            return false;
         }
-        let borne = Borne::between(before, &instruments.meters.read(order.target)?);
-        if borne.entries > order.entries_max.saturating_mul(OVERDRAFT) {
-            return None;
+        let Some(ranges) = self.wait_for(&answers, armed) else { return false };
+        let read_ns = monotonic_ns();
+        let memory = read::all(pid, &ranges);
+        let fingerprints = Fingerprints { target, window, read_ns, memory };
+        events.send(WindowEvent::Fingerprints(fingerprints)).is_ok()
+    }
+
+    fn wait_for(
+        &self,
+        answers: &mpsc::Receiver<Vec<MemoryRange>>,
+        armed: &Armed<'_>,
+    ) -> Option<Vec<MemoryRange>> {
+        let begun = Instant::now();
+        let mut patrol = Patrol::new(armed);
+        while begun.elapsed() < CandidatesRequest::PATIENCE {
+            match answers.recv_timeout(SLICE) {
+                Ok(ranges) => return Some(ranges),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            patrol.pass();
+            let borne = Borne::between(&self.before, &self.meter().ok()?);
+            if borne.entries > self.order.entries_max.saturating_mul(OVERDRAFT) {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn meter(&self) -> Result<Meter, WindowFailure> {
+        self.instruments.meters.read(self.order.target).ok_or(WindowFailure::NotMetered)
+    }
+
+    /// It stays set when the window is over: a straggler is then of that window, and not one to be traced exactly.
+    fn allow(&self, opens_ns: u64, closes_ns: u64) -> Result<(), WindowFailure> {
+        let allowance = Allowance {
+            entries_max: self.before.entries.saturating_add(self.order.entries_max),
+            opens_ns,
+            closes_ns,
+            mean_bytes: self.order.mean_bytes,
+            window: self.order.window,
+            sampled_max: self.order.sampled_max,
+        };
+        self.instruments.allowances.set(self.order.target, allowance).map_err(WindowFailure::Allowance)
+    }
+}
+
+/// Keeps disarming quick while the target is armed.
+struct Patrol<'a> {
+    armed: &'a Armed<'a>,
+    warm_since: Instant,
+}
+
+impl<'a> Patrol<'a> {
+    fn new(armed: &'a Armed<'a>) -> Self {
+        Self { armed, warm_since: Instant::now() }
+    }
+
+    fn pass(&mut self) {
+        if self.warm_since.elapsed() >= Armed::WARM_FOR {
+            self.armed.keep_warm();
+            self.warm_since = Instant::now();
         }
     }
-    None
-}
-
-fn meter(order: &WindowOrder, instruments: &Instruments) -> Result<Meter, WindowFailure> {
-    instruments.meters.read(order.target).ok_or(WindowFailure::NotMetered)
-}
-
-/// It stays set when the window is over: a straggler is then of that window, and not one to be traced exactly.
-fn allow(
-    order: &WindowOrder,
-    instruments: &Instruments,
-    before: &Meter,
-    opens_ns: u64,
-    closes_ns: u64,
-) -> Result<(), WindowFailure> {
-    let allowance = Allowance {
-        entries_max: before.entries.saturating_add(order.entries_max),
-        opens_ns,
-        closes_ns,
-        mean_bytes: order.mean_bytes,
-        window: order.window,
-        sampled_max: order.sampled_max,
-    };
-    instruments.allowances.set(order.target, allowance).map_err(WindowFailure::Allowance)
 }
 
 fn wait_until(time_ns: u64) {

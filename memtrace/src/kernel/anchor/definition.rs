@@ -9,6 +9,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use super::AnchorError;
@@ -19,6 +20,9 @@ use crate::{
 
 /// What groups begin with.
 const GROUP_PREFIX: &str = "memtrace_";
+
+/// Events defined so far: their names are this process' own.
+static DEFINED: AtomicU64 = AtomicU64::new(0);
 
 /// An event.
 #[derive(Debug)]
@@ -39,7 +43,8 @@ impl Definition {
     ) -> Result<Self, AnchorError> {
         let path = path.to_str().filter(|path| !path.contains(|character: char| character.is_whitespace()));
         let path = path.ok_or(AnchorError::Path)?;
-        let mut definition = Self { name: format!("{}/{name}", own_group()), id: 0 };
+        let number = DEFINED.fetch_add(1, Ordering::Relaxed);
+        let mut definition = Self { name: format!("{}/e{number}_{name}", own_group()), id: 0 };
         let kind = if is_return { 'r' } else { 'p' };
         for offset in offsets {
             // A second probe of the same name joins the first one's event (5.5 on).
@@ -73,7 +78,7 @@ pub fn sweep() -> Result<usize, AnchorError> {
     Ok(names.into_iter().filter(|name| remove(name)).count())
 }
 
-/// `p:memtrace_12/f0_free /proc/self/fd/9:0x98b93` is `memtrace_12/f0_free`.
+/// `p:memtrace_12/e0_free /proc/self/fd/9:0x98b93` is `memtrace_12/e0_free`.
 fn event_of_line(line: &str) -> Option<&str> {
     let name = line.split_whitespace().next()?.split_once(':')?.1;
     name.starts_with(GROUP_PREFIX).then_some(name)
@@ -120,8 +125,8 @@ mod tests {
     #[test]
     fn only_events_of_memtraces_are_recognised() {
         assert_eq!(
-            event_of_line("p:memtrace_12/f0_free /proc/self/fd/9:0x98b93"),
-            Some("memtrace_12/f0_free")
+            event_of_line("p:memtrace_12/e0_free /proc/self/fd/9:0x98b93"),
+            Some("memtrace_12/e0_free")
         );
         for line in ["p:probes/x /bin/true:0x1", "", "p", "# comment", "memtrace_1/x"] {
             assert_eq!(event_of_line(line), None, "{line}");
@@ -131,8 +136,8 @@ mod tests {
     #[test]
     fn events_are_left_by_processes_that_are_no_memtrace() {
         // Pids end at 2^22 (PID_MAX_LIMIT); 1 is init.
-        assert!(is_left("memtrace_4194304/f0_free"));
-        assert!(is_left("memtrace_1/f0_free"));
+        assert!(is_left("memtrace_4194304/e0_free"));
+        assert!(is_left("memtrace_1/e0_free"));
         assert!(!is_left("memtrace_x/f0_free"));
     }
 

@@ -12,14 +12,15 @@
 
 mod definition;
 mod plan;
+mod warmth;
 
 use std::{
     collections::HashMap,
     io,
-    marker::PhantomData,
     os::fd::{AsFd as _, OwnedFd},
     path::Path,
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use memtrace_common::Call;
@@ -29,6 +30,7 @@ pub use self::definition::sweep;
 use self::{
     definition::Definition,
     plan::{Handler, Stage},
+    warmth::Warmth,
 };
 use super::{
     attach::Probe,
@@ -72,6 +74,9 @@ pub enum AnchorError {
     /// tracefs would misread it.
     #[error("a path with blanks cannot be probed through tracefs")]
     Path,
+    /// This program's own code is nowhere.
+    #[error("this program's own file is not mapped")]
+    NotMapped,
     /// The event was made and has no id.
     #[error("tracefs made an event and does not show its id")]
     NoId,
@@ -116,8 +121,8 @@ pub struct AnchorFile<'a> {
 #[derive(Debug)]
 pub struct Anchors {
     programs: AnchorPrograms,
+    warmth: Warmth,
     files: HashMap<FileId, AnchoredFile>,
-    files_made: u64,
     arms: u64,
     releasing: Vec<JoinHandle<()>>,
 }
@@ -142,7 +147,7 @@ struct Event {
 pub struct Armed<'a> {
     /// In the order of arming.
     events: Vec<OwnedFd>,
-    _anchors: PhantomData<&'a Anchors>,
+    warmth: &'a Warmth,
 }
 
 impl Anchors {
@@ -152,7 +157,8 @@ impl Anchors {
     /// When tracefs cannot be had.
     pub fn new(programs: AnchorPrograms) -> Result<Self, AnchorError> {
         tracefs::ensure_mounted()?;
-        Ok(Self { programs, files: HashMap::new(), files_made: 0, arms: 0, releasing: Vec::new() })
+        let warmth = Warmth::new()?;
+        Ok(Self { programs, warmth, files: HashMap::new(), arms: 0, releasing: Vec::new() })
     }
 
     /// Anchors what is not anchored yet: milliseconds a file, to be spent before a window begins.
@@ -178,6 +184,11 @@ impl Anchors {
         Ok(())
     }
 
+    /// To be called right before arming, which is then quick: see [`Armed::WARM_FOR`].
+    pub fn warm_up(&self) {
+        self.warmth.renew();
+    }
+
     /// Arms the probes of these files in a process; what is not anchored yet is anchored first.
     ///
     /// # Errors
@@ -189,7 +200,7 @@ impl Anchors {
         let anchored = files.iter().filter_map(|file| self.files.get(&file.id));
         let mut events: Vec<&Event> = anchored.flat_map(|file| &file.events).collect();
         events.sort_by_key(|event| event.stage);
-        let mut armed = Armed { events: Vec::with_capacity(events.len()), _anchors: PhantomData };
+        let mut armed = Armed { events: Vec::with_capacity(events.len()), warmth: &self.warmth };
         for event in events {
             let opened = perf::open_tracepoint(event.definition.id, thread);
             armed.events.push(opened.map_err(|error| AnchorError::Arm { pid, error })?);
@@ -198,17 +209,14 @@ impl Anchors {
     }
 
     fn anchor(&mut self, file: &AnchorFile<'_>) -> Result<AnchoredFile, AnchorError> {
-        let number = self.files_made;
-        self.files_made += 1;
         let mut events = Vec::new();
         for plan in plan::events(file.probes) {
             let program = match plan.handler {
                 Handler::Return => &self.programs.leave,
                 Handler::Entry(call) => self.programs.of(call)?,
             };
-            let name = format!("f{number}_{}", plan.handler.name());
             let is_return = plan.handler == Handler::Return;
-            let definition = Definition::new(&name, file.path, &plan.offsets, is_return)?;
+            let definition = Definition::new(&plan.handler.name(), file.path, &plan.offsets, is_return)?;
             let anchor = perf::open_tracepoint(definition.id, TASK_WITHOUT_MEMORY);
             let anchor = anchor.map_err(AnchorError::Anchor)?;
             perf::set_program(&anchor, program.as_fd()).map_err(AnchorError::Anchor)?;
@@ -261,6 +269,14 @@ impl Armed<'_> {
     pub fn events(&self) -> usize {
         self.events.len()
     }
+
+    /// To be called every [`Armed::WARM_FOR`] while armed, or disarming can take milliseconds.
+    pub fn keep_warm(&self) {
+        self.warmth.renew();
+    }
+
+    /// Less than a grace period.
+    pub const WARM_FOR: Duration = Duration::from_millis(2);
 }
 
 impl Drop for Armed<'_> {
