@@ -1,6 +1,7 @@
 //! What must hold, one file a subject.
 
 mod accuracy;
+mod calibration;
 mod cli;
 mod containers;
 mod filters;

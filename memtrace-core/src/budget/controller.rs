@@ -4,22 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{
     Costs, Decision, Limits, SECOND_NS, Spending, TotalReport, WindowReport,
-    bucket::TokenBucket,
     fairness::share_out,
-    jitter::Jitter,
-    recent::Recent,
-    target::{CALM_PART, State, Target, next_window_ns},
+    shared::{DAEMON_NS_A_WINDOW, DAEMON_SHARE, Shared, TOO_DEAR, leaning},
+    target::{Allowed, CALM_PART, State, Target, next_window_ns},
 };
 use super::{Overhead, Tier};
 
 const SECOND: u64 = SECOND_NS as u64;
-
-/// memtrace's own time for a window: arming, reading the candidates' memory, disarming, and the records.
-const DAEMON_NS_A_WINDOW: f64 = 1e6;
-
-/// What memtrace takes for windows, of one core: 15 windows a second over all targets. With what it takes besides,
-/// that keeps it under 2 % with any number of hot targets.
-const DAEMON_SHARE: f64 = 0.015;
 
 /// Windows are asked for this long ahead.
 const AHEAD_NS: u64 = SECOND / 10;
@@ -32,35 +23,11 @@ pub struct Controller {
     paced_ns: u64,
 }
 
-/// What all targets share.
-struct Shared {
-    limits: Option<Limits>,
-    costs: Costs,
-    total: TokenBucket,
-    /// memtrace's own time, for windows.
-    daemon: TokenBucket,
-    recent: Recent,
-    jitter: Jitter,
-    windows_closed: u64,
-    /// Why there are no windows on this machine.
-    without_windows: Option<String>,
-}
-
 impl Controller {
     /// Without limits every target is traced exactly, whatever it costs.
     #[must_use]
     pub fn new(limits: Option<Limits>, costs: Costs, seed: u64, now_ns: u64) -> Self {
-        let bounds = limits.unwrap_or(Limits::of_machine(1));
-        let shared = Shared {
-            limits,
-            costs,
-            total: TokenBucket::full(bounds.total_share, bounds.total_depth_ns(), now_ns),
-            daemon: TokenBucket::full(DAEMON_SHARE, DAEMON_NS_A_WINDOW * 10.0, now_ns),
-            recent: Recent::new(now_ns),
-            jitter: Jitter::new(seed),
-            windows_closed: 0,
-            without_windows: None,
-        };
+        let shared = Shared::new(limits, costs, seed, now_ns);
         Self { targets: BTreeMap::new(), decisions: Vec::new(), shared, paced_ns: 0 }
     }
 
@@ -117,9 +84,9 @@ impl Controller {
         let shared = &mut self.shared;
         let Some(found) = self.targets.get_mut(&target) else { return };
         found.bucket.refill(now_ns);
-        if let State::Exact { allowed_ns, .. } = &mut found.state {
+        if let State::Exact { allowed, .. } = &mut found.state {
             // What remains is allowed anew, at the next tick.
-            *allowed_ns = None;
+            *allowed = None;
             if shared.limits.is_some() && found.bucket.is_empty() {
                 let reason = shared.own_reason(found);
                 shared.leave_exact(target, found, reason, &mut self.decisions, now_ns);
@@ -218,17 +185,21 @@ impl Controller {
         }
     }
 
-    /// Renews allowances every second: each may spend what it has, and its part of what all have.
+    /// Renews allowances every second: each may spend what it has, and its part of what all have. Of a target that has
+    /// made no entries since, what was said holds, unless it has become too much.
     fn allow(&mut self, now_ns: u64) {
         let exact = self.targets.values().filter(|target| target.tier() == Tier::Exact).count();
         let part_ns = self.shared.total.level_ns() / exact.max(1) as f64;
         for (&id, target) in &mut self.targets {
-            let State::Exact { allowed_ns, .. } = &mut target.state else { continue };
-            if allowed_ns.is_some_and(|since_ns| now_ns.saturating_sub(since_ns) < SECOND) {
-                continue;
-            }
-            *allowed_ns = Some(now_ns);
             let entries_more = target.allowance(target.bucket.level_ns().min(part_ns), &self.shared.costs);
+            let State::Exact { allowed, .. } = &mut target.state else { continue };
+            if let Some(allowed) = allowed {
+                let is_recent = now_ns.saturating_sub(allowed.at_ns) < SECOND;
+                if is_recent || (!allowed.is_used && entries_more >= allowed.entries_more) {
+                    continue;
+                }
+            }
+            *allowed = Some(Allowed { at_ns: now_ns, entries_more, is_used: false });
             self.decisions.push(Decision::SetAllowance { target: id, entries_more });
         }
     }
@@ -319,91 +290,6 @@ impl Controller {
             exact: count(Tier::Exact),
             in_windows: count(Tier::Windows),
             off: count(Tier::Off),
-        }
-    }
-}
-
-/// A bit more than the share of a full bucket, a bit less of an empty one: spending settles where it is half full.
-fn leaning(bucket: &TokenBucket) -> f64 {
-    bucket.share() * (0.75 + 0.5 * bucket.fill())
-}
-
-const TOO_DEAR: &str = "half a millisecond of tracing costs it more than a minute's budget";
-
-impl Shared {
-    fn refill(&mut self, now_ns: u64) {
-        self.total.refill(now_ns);
-        self.daemon.refill(now_ns);
-        self.recent.advance(now_ns);
-    }
-
-    fn pay(&mut self, bill_ns: f64, now_ns: u64) {
-        self.total.spend(bill_ns, now_ns);
-        self.recent.add(bill_ns, now_ns);
-    }
-
-    fn is_worth_it(&self, target: &Target) -> bool {
-        target.planner.is_worth_it(target.bucket.share().min(self.total.share()))
-    }
-
-    /// How long until a window of this target may open: by its own tokens, by those of all (of which this much has to
-    /// be there), and by memtrace's own time.
-    fn wait_ns(&self, total_ns: f64, target: &Target) -> f64 {
-        let daemon_ns = self.daemon.wait_ns(DAEMON_NS_A_WINDOW);
-        target.window_wait_ns().max(self.total.wait_ns(total_ns)).max(daemon_ns)
-    }
-
-    fn leave_exact(
-        &mut self,
-        id: u32,
-        target: &mut Target,
-        reason: String,
-        decisions: &mut Vec<Decision>,
-        now_ns: u64,
-    ) {
-        decisions.push(Decision::DetachExact { target: id });
-        target.enter_windows(reason, &self.costs, &mut self.jitter, now_ns);
-        if let Some(reason) = &self.without_windows {
-            let reason = format!("tracing every call is too dear, and there are no windows: {reason}");
-            self.switch_off(id, target, reason, decisions, now_ns);
-        } else if !self.is_worth_it(target) {
-            self.switch_off(id, target, TOO_DEAR.to_owned(), decisions, now_ns);
-        }
-    }
-
-    fn switch_off(
-        &self,
-        id: u32,
-        target: &mut Target,
-        reason: String,
-        decisions: &mut Vec<Decision>,
-        now_ns: u64,
-    ) {
-        target.enter_off(reason.clone(), now_ns);
-        decisions.push(Decision::Off { target: id, reason });
-    }
-
-    fn own_reason(&self, target: &Target) -> String {
-        let limit = target.bucket.share() * 100.0;
-        format!("tracing every call took more than its limit of {limit:.3} % of a core")
-    }
-
-    fn total_reason(&self) -> String {
-        let limit = self.total.share() * 100.0;
-        format!("tracing all processes took more than their common limit of {limit:.3} % of a core")
-    }
-}
-
-impl Decision {
-    /// Whom it concerns.
-    #[must_use]
-    pub const fn target(&self) -> u32 {
-        match self {
-            Self::AttachExact { target }
-            | Self::DetachExact { target }
-            | Self::SetAllowance { target, .. }
-            | Self::Off { target, .. } => *target,
-            Self::OpenWindow(window) => window.target,
         }
     }
 }

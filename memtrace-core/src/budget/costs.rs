@@ -2,8 +2,8 @@
 
 use memtrace_common::{Call, Meter};
 
-/// Prices, in nanoseconds. The defaults are on the safe side of everything that was measured on x86-64 (a virtual
-/// machine: 0.5 us an emulated hit, 9.3 us a stepped one; bare metal 0.3 and 0.9 us); calibration replaces them.
+/// Prices, in nanoseconds. The defaults are on the safe side of what was measured on x86-64 (virtual machines: 0.5 to
+/// 0.6 us an emulated hit, 9 to 19 us a stepped one; bare metal 0.3 and 0.9 us); calibration replaces them.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Costs {
     /// An entry probe on an instruction that the kernel emulates, with its program.
@@ -22,7 +22,7 @@ impl Default for Costs {
     fn default() -> Self {
         Self {
             entry_ns: 600.0,
-            stepped_entry_ns: 10_000.0,
+            stepped_entry_ns: 20_000.0,
             return_ns: 450.0,
             toggle_ns: 30_000.0,
             relative_error: 0.25,

@@ -33,6 +33,20 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// Whom it concerns.
+    #[must_use]
+    pub const fn target(&self) -> u32 {
+        match self {
+            Self::AttachExact { target }
+            | Self::DetachExact { target }
+            | Self::SetAllowance { target, .. }
+            | Self::Off { target, .. } => *target,
+            Self::OpenWindow(window) => window.target,
+        }
+    }
+}
+
 /// A window to be opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Window {

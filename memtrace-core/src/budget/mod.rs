@@ -19,6 +19,7 @@ mod forecast;
 mod jitter;
 mod limits;
 mod recent;
+mod shared;
 mod target;
 mod total;
 mod trial;

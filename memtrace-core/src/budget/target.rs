@@ -52,9 +52,17 @@ pub(super) struct Target {
 }
 
 pub(super) enum State {
-    Exact { since_ns: u64, allowed_ns: Option<u64> },
+    Exact { since_ns: u64, allowed: Option<Allowed> },
     Windows { next_ns: u64, per_second: f64, open: Option<Open>, failures: u32 },
     Off { until_ns: u64 },
+}
+
+/// What an exactly traced target was allowed last.
+pub(super) struct Allowed {
+    pub(super) at_ns: u64,
+    pub(super) entries_more: u64,
+    /// It has made entries since.
+    pub(super) is_used: bool,
 }
 
 /// A window that was asked for and not told of yet.
@@ -71,7 +79,7 @@ impl Target {
         Self {
             bucket: TokenBucket::full(limits.target_share, limits.target_depth_ns(), now_ns),
             recent: Recent::new(now_ns),
-            state: State::Exact { since_ns: now_ns, allowed_ns: None },
+            state: State::Exact { since_ns: now_ns, allowed: None },
             planner: Planner::new(costs, 0.0, 1.0),
             is_budget_scarce: true,
             forecast: Forecast::default(),
@@ -103,6 +111,9 @@ impl Target {
         if elapsed_ns >= 1_000_000 {
             self.exact_rate = hits_ns / elapsed_ns as f64;
             self.told_ns = now_ns;
+        }
+        if let State::Exact { allowed: Some(allowed), .. } = &mut self.state {
+            allowed.is_used |= spending.entries > 0;
         }
         if spending.entries >= 50 {
             self.entry_ns = hits_ns / spending.entries as f64;
@@ -192,7 +203,7 @@ impl Target {
         self.off.begin(now_ns);
         self.reason = None;
         self.told_ns = now_ns;
-        self.state = State::Exact { since_ns: now_ns, allowed_ns: None };
+        self.state = State::Exact { since_ns: now_ns, allowed: None };
     }
 
     pub(super) fn enter_off(&mut self, reason: String, now_ns: u64) {

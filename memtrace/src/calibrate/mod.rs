@@ -25,7 +25,8 @@ use std::io;
 use memtrace_core::budget::Costs;
 use thiserror::Error;
 
-pub use helper::{Helper, as_helper};
+pub use self::helper::{Helper, as_helper};
+use crate::probe::{Execution, Site};
 
 /// The number under which the helper is followed. Nothing that is recorded of it is of interest; real targets are
 /// numbered from 1 on.
@@ -67,4 +68,11 @@ pub enum CalibrationError {
     /// What was measured is no price.
     #[error("what was measured is not plausible: {0}")]
     Implausible(String),
+}
+
+/// Which share of a target's entries is probably stepped, from the sites that are probed in it.
+#[must_use]
+pub fn stepped_share(sites: &[&Site]) -> f64 {
+    let of_site = |site: &&Site| (site.call, site.execution == Execution::Stepped);
+    memtrace_core::budget::stepped_share(sites.iter().map(of_site))
 }

@@ -52,7 +52,7 @@ fn hold(seconds: f64, what: &str, process: impl Fn() -> Process) {
 #[test]
 fn at_every_rate() {
     for rate in [0.0, 100.0, 5e3, 20e3, 1e6, 100e6] {
-        hold(900.0, &format!("{rate} allocations/s"), move || Process::steady(Load::of_rate(rate)));
+        hold(600.0, &format!("{rate} allocations/s"), move || Process::steady(Load::of_rate(rate)));
     }
 }
 
@@ -72,13 +72,13 @@ fn with_many_threads_on_stepped_probes() {
 
 #[test]
 fn through_bursts_and_phases() {
-    hold(2400.0, "1 s of 1 M/s each minute", || {
+    hold(1200.0, "1 s of 1 M/s each minute", || {
         Process::new(|second, _| Load::of_rate(if second % 60.0 < 1.0 { 1e6 } else { 10.0 }))
     });
-    hold(2400.0, "10 minutes hot, 10 quiet", || {
+    hold(1200.0, "10 minutes hot, 10 quiet", || {
         Process::new(|second, _| Load::of_rate(if second % 1200.0 < 600.0 { 1e6 } else { 100.0 }))
     });
-    hold(2400.0, "50 ms of 8 threads a second", || {
+    hold(1200.0, "50 ms of 8 threads a second", || {
         let burst = Load::of_threads(8.0, 8e6);
         Process::new(move |second, _| if second % 1.0 < 0.05 { burst } else { Load::of_rate(0.0) })
     });
@@ -86,7 +86,7 @@ fn through_bursts_and_phases() {
 
 #[test]
 fn against_an_adversary_that_is_quiet_until_it_is_traced_exactly() {
-    hold(2400.0, "adversary", || {
+    hold(1200.0, "adversary", || {
         Process::new(|_, tier| match tier {
             Tier::Exact => Load::of_threads(16.0, 64e6),
             Tier::Windows | Tier::Off => Load::of_rate(0.0),
@@ -96,7 +96,7 @@ fn against_an_adversary_that_is_quiet_until_it_is_traced_exactly() {
 
 #[test]
 fn when_hits_cost_a_tenth_of_what_was_calibrated() {
-    hold(900.0, "costs a tenth", || Process::steady(Load::of_rate(1e6)).costing(60.0, 45.0));
+    hold(600.0, "costs a tenth", || Process::steady(Load::of_rate(1e6)).costing(60.0, 45.0));
 }
 
 /// Only of a target that is not busy all the time can it be known.

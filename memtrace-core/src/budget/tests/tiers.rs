@@ -108,8 +108,8 @@ fn sampling_is_thinned_until_a_window_has_some_hundred_stacks() {
 
 #[test]
 fn what_costs_more_than_a_minutes_budget_is_off_and_tried_again() {
-    let process = Process::steady(Load::of_threads(250.0, 250e6));
-    let mut simulation = Simulation::of(limits(0.001), process.stepped(1.0));
+    let process = Process::steady(Load::of_threads(300.0, 300e6));
+    let mut simulation = Simulation::of(limits(0.001), process);
     simulation.run(60.0);
     assert_eq!(simulation.tier(1), Tier::Off);
     let report = simulation.controller.report(1, simulation.now_ns).expect("it is followed");
