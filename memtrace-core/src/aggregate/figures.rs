@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use memtrace_common::Domain;
 
-use crate::estimate::Interval;
+use crate::aggregate::Certainty;
 use crate::model::{FrameRef, OtherSites, Rates, Totals};
 
 /// Allocations that were counted but not followed, because the ledger was full. Live figures are without them.
@@ -27,24 +27,6 @@ impl Unfollowed {
         self.allocations += allocations;
         self.bytes = self.bytes.wrapping_add(bytes);
     }
-}
-
-/// How sure the figures of a site or process are. All are of every live block, whatever the filters.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Certainty {
-    /// Bytes that live; the upper end is with those of which it is unknown.
-    pub live_bytes: Interval,
-    /// Blocks that live, likewise.
-    pub live_blocks: Interval,
-    /// Change of live bytes over the last minute, or as long as the process has been in its tier if that is less;
-    /// `None` while that is less than a second.
-    pub growth_bytes_per_minute: Option<Interval>,
-    /// The shares of blocks born in windows that reach an age of 10, 60 and 300 seconds. `None` where nothing is known.
-    pub survival: [Option<Interval>; 3],
-    /// Live samples on which this rests.
-    pub sampled_blocks: u64,
-    /// Bytes of blocks that have changed without a proof that they are others: in no whole number, and only in `high`.
-    pub unknown_bytes: u64,
 }
 
 /// One process at one moment.

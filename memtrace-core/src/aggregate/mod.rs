@@ -40,9 +40,10 @@ mod naive;
 #[cfg(test)]
 pub(in crate::aggregate) mod tests;
 
+pub use crate::model::Estimate as Certainty;
 pub use aggregator::Aggregator;
 pub use drops::DropCounts;
-pub use figures::{Certainty, ProcessFigures, SiteFigures, Unfollowed};
+pub use figures::{ProcessFigures, SiteFigures, Unfollowed};
 pub use query::{Query, Sort};
 pub use samples::{Candidate, SampleNumber, Verdict, WindowShare, WindowStart};
 pub use shared::Limits;

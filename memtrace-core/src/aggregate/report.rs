@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Certainty;
 use super::epoch::Epoch;
-use super::figures::{Certainty, ProcessFigures, ReportInterval, SiteFigures};
+use super::figures::{ProcessFigures, ReportInterval, SiteFigures};
 use super::history::Moment;
 use super::ledger::ProcessLedger;
 use super::query::{Query, Sort};

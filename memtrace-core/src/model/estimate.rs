@@ -6,7 +6,7 @@ use super::Interval;
 pub const SURVIVAL_AGES_SECONDS: [u64; 3] = [10, 60, 300];
 
 /// Figures with their errors. In the exact tier the intervals have no width.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Estimate {
     /// Bytes live.
     pub live_bytes: Interval,

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use memtrace_core::{
     export::{self, MetricsState},
-    model::{Estimate, Frame, ProcessSnapshot, SiteSnapshot, Snapshot},
+    model::{Frame, ProcessSnapshot, SiteSnapshot, Snapshot},
     render::{Begin, End, Warning},
 };
 use tokio::sync::watch;
@@ -241,7 +241,7 @@ impl Thread {
             growth_bytes: figures.growth_bytes,
             allocations_per_second: figures.allocations_per_second,
             oldest_age_ns: figures.oldest_age_ns,
-            estimate: Estimate::exact(figures.live_bytes, figures.live_blocks),
+            estimate: figures.certainty,
             frames,
         }
     }

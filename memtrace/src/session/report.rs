@@ -10,7 +10,7 @@ use std::{
 use memtrace_common::DropReason;
 use memtrace_core::{
     aggregate::SiteFigures,
-    model::{Estimate, Frame, FrameKind, FrameRef, Overhead, OwnCost, ProcessState, Quality},
+    model::{Frame, FrameKind, FrameRef, OwnCost, ProcessState, Quality},
 };
 
 use super::pipeline::Pipeline;
@@ -177,7 +177,7 @@ impl Pipeline {
             probes: process.probes as u64,
             rss_bytes: if is_running { process::rss_bytes(process.info.pid) } else { None },
             totals: figures.totals,
-            estimate: Estimate::exact(figures.totals.live_bytes, figures.totals.live_blocks),
+            estimate: figures.certainty,
             overhead: self.tiers.overhead(process.target),
             rates: figures.rates,
             sites: figures.sites.into_iter().map(|figures| self.draft_site(figures)).collect(),

@@ -14,7 +14,11 @@ const ALLOCATORS: Allocators =
 
 fn start() -> (Follower, Receiver<Judged>) {
     let (send, receive) = channel();
-    let follower = Follower::start(move |judged| send.send(judged).unwrap()).unwrap();
+    let follower = Follower::start(move |told| match told {
+        Told::Judged(judged) => send.send(judged).unwrap(),
+        Told::Met(met) => panic!("nobody was to be met: {met:?}"),
+    })
+    .unwrap();
     (follower, receive)
 }
 
