@@ -44,12 +44,12 @@ pub const SAMPLES_ALL: usize = 262_144;
 /// Blocks of the exact ledger that a process takes along into windows: half of what it may follow.
 pub const SAMPLES_ADOPTED: usize = SAMPLES / 2;
 
-/// Samples of one window. One takes 64 bytes: 1 MiB, for as long as the window is open.
+/// Samples of one window; one with more is void. One takes 48 bytes: 768 KiB, for as long as the window is open.
 pub const WINDOW_SAMPLES: usize = 16_384;
 
 /// Samples that have died and are kept for growth, for about a minute. One takes 112 bytes: 65,536 take 7 MiB.
 pub const SAMPLES_ENDED: usize = 65_536;
 
-/// Fates kept for survival, of one process in two generations of half as many. One takes about 60 bytes, with its
-/// place in a tree: 65,536 take 4 MiB.
+/// Fates kept for survival, of one process in two generations of half as many. One takes about 70 bytes with its place
+/// in a tree, 5 MiB in all; where each is of a site of its own, with a tree of its own, 600 bytes: 40 MiB.
 pub const FATES: usize = 65_536;

@@ -6,14 +6,16 @@
 //!
 //! ```text
 //! Aggregator -> ProcessLedger (what each event means)
+//!                 |- SampleBook   blocks seen in windows, where not every call is recorded (`samples`)
 //!                 |- BlockTable   address -> block: size, site, birth
 //!                 |- Reallocs     blocks that are between the two records of a realloc
 //!                 |- Stacks       kernel stack id -> frames and their sites
 //!                 `- Sites        (domain, frames) -> what was allocated there and what of it lives
 //! ```
 //!
-//! Invariant, for each process, whatever the events: live bytes = allocated - freed - unfollowed = the sum over the
-//! sites = the sum over the blocks; and likewise for blocks.
+//! Invariant, for each process in the exact tier, whatever the events: live bytes = allocated - freed - unfollowed =
+//! the sum over the sites = the sum over the blocks; and likewise for blocks. With samples, the point estimates of the
+//! sites add up to the process', and the ledger's own books balance as before with what it passed on taken off.
 
 mod aggregator;
 mod begun_again;

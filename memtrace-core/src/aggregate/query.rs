@@ -6,7 +6,7 @@ pub enum Sort {
     /// Most live bytes first.
     #[default]
     Live,
-    /// Most growth since the interval began first.
+    /// Most growth since the interval began first; of a process with samples, by the lower bound of growth a minute.
     Growth,
     /// Most allocations since the interval began first; without filters, sites where nothing lives are listed too.
     Rate,

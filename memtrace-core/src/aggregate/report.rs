@@ -116,7 +116,7 @@ impl ProcessLedger {
         let is_exact = self.passed_on.allocations == 0;
         Totals {
             live_bytes: self.totals.live_bytes.wrapping_add(sampled_bytes),
-            live_blocks: self.totals.live_blocks + sampled_blocks,
+            live_blocks: self.totals.live_blocks.saturating_add(sampled_blocks),
             frees: if is_exact { frees } else { frees.max(frees_min) },
             freed_bytes: if is_exact { freed_bytes } else { freed_bytes.max(freed_bytes_min) },
             ..self.totals

@@ -124,7 +124,7 @@ pub(super) fn keep_top(views: &mut Vec<SiteView<'_>>, query: &Query, has_samples
         for view in views.drain(query.top..) {
             other_sites.sites += 1;
             other_sites.live_bytes = other_sites.live_bytes.wrapping_add(view.live_bytes());
-            other_sites.live_blocks += view.live_blocks();
+            other_sites.live_blocks = other_sites.live_blocks.saturating_add(view.live_blocks());
         }
     }
     views.sort_unstable_by(compare);

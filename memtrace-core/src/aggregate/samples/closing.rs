@@ -5,8 +5,9 @@ use super::sample::{Sample, SampleNumber, State, Stretch};
 use super::window::{Born, Candidate, Fortune, OpenWindow, WindowShare};
 use crate::aggregate::sites::SiteNumber;
 
-/// Shares below this are noise, and their weights would be too.
-const SHARE_MIN: f64 = 1e-9;
+/// Shares below this are noise, and so would be their weights: a window of milliseconds stands for an hour then. With
+/// the least chance, 2^-32, a sample stands for 2^52 blocks at most.
+const SHARE_MIN: f64 = 1e-6;
 
 /// What was allocated at a site, by what one sample of it stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

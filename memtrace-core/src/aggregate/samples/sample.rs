@@ -51,6 +51,8 @@ pub(super) struct Sample {
     pub(super) stretch: Stretch,
 }
 
+const _: () = assert!(size_of::<Sample>() <= 112);
+
 impl Sample {
     pub(super) const fn age_ns(&self, at_ns: u64) -> u64 {
         at_ns.saturating_sub(self.born_ns)

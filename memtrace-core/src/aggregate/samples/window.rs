@@ -72,6 +72,8 @@ pub(super) struct Born {
     pub(super) has_print: bool,
 }
 
+const _: () = assert!(size_of::<Born>() <= 48);
+
 /// Addresses remembered that were freed last.
 const FREED_MAX: usize = 32;
 
