@@ -33,10 +33,10 @@ pub(super) fn likeness(notes: Notes, comparison: &Comparison) -> Likeness {
         Notes::Pymalloc { .. } => lost &= !PYTHON_HEAD,
         _ => {}
     }
-    let (kept, lost) = (kept.count_ones(), lost.count_ones());
-    match (kept, lost) {
+    let all_kept = (kept | comparison.kept_small).count_ones();
+    match (kept.count_ones(), lost.count_ones()) {
         (1.., 0) => Likeness::Sure,
-        (2.., _) if kept >= lost => Likeness::Fair,
+        (1.., lost) if all_kept >= lost.max(2) => Likeness::Fair,
         _ => Likeness::Poor,
     }
 }
