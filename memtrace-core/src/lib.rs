@@ -9,6 +9,8 @@
 //! decode -> attribute -> aggregate -> render | export        (all may import model, which imports none)
 //! ```
 //!
+//! [`liveness`] stands beside them: it tells from a target's memory whether a sampled block still lives.
+//!
 //! Invariant: a stage imports nothing to its right.
 #![forbid(unsafe_code)]
 
