@@ -18,6 +18,8 @@ pub(super) struct Content {
     /// A bit for each word that is neither small nor one byte repeated nor an address in the block itself, which any
     /// owner of the slot could have there.
     telling: u16,
+    /// A bit for each word that is not zero.
+    set: u16,
     /// A bit for each word that may be the type of a Python object: an address, after a reference count.
     pub(super) types: u16,
 }
@@ -27,7 +29,7 @@ impl Content {
     pub(super) fn read(bytes: &[u8], address: u64, size_bytes: u64) -> Self {
         let length = bytes.len().min(size_bytes.min(CONTENT_BYTES) as usize);
         let own = address..=address.saturating_add(size_bytes);
-        let mut content = Self { hashes: [0; WORDS], count: 0, telling: 0, types: 0 };
+        let mut content = Self { hashes: [0; WORDS], count: 0, telling: 0, set: 0, types: 0 };
         let mut word_before = 0;
         for (index, chunk) in bytes[..length].chunks(8).enumerate() {
             let mut word = [0; 8];
@@ -35,11 +37,17 @@ impl Content {
             let word = u64::from_le_bytes(word);
             content.hashes[index] = hash(word);
             content.telling |= u16::from(may_tell(word) && !own.contains(&word)) << index;
+            content.set |= u16::from(word != 0) << index;
             content.types |= u16::from(is_count(word_before) && may_be_address(word)) << index;
             word_before = word;
             content.count += 1;
         }
         content
+    }
+
+    /// A bit for each word that does not tell by itself.
+    pub(super) fn small(&self) -> u16 {
+        !self.telling
     }
 
     /// What has become of this content, when words of `common` tell nothing.
@@ -50,7 +58,12 @@ impl Content {
             equal |= u16::from(self.hashes[index] == now.hashes[index]) << index;
         }
         let all = if self.count == 16 { u16::MAX } else { (1 << self.count) - 1 };
-        Comparison { kept: telling & equal, lost: telling & !equal, changed: all & !equal }
+        Comparison {
+            kept: telling & equal,
+            kept_small: self.set & !self.telling & !common & equal,
+            lost: telling & !equal,
+            changed: all & !equal,
+        }
     }
 
     #[cfg(test)]
@@ -63,6 +76,8 @@ impl Content {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Comparison {
     pub(super) kept: u16,
+    /// Small numbers that the kin do not have: each says a little.
+    pub(super) kept_small: u16,
     pub(super) lost: u16,
     /// Words that have changed, whether they tell or not.
     pub(super) changed: u16,

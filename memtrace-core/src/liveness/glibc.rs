@@ -34,6 +34,9 @@ const CHUNK_BYTES_MIN: u64 = 32;
 /// twice that; looking there could leave the heap, whose last chunk may have no more than [`CHUNK_BYTES_MIN`].)
 const EXCESS_BYTES_MAX: u64 = ALIGNMENT;
 
+/// The largest chunk that a thread's cache takes, unless a tunable says otherwise.
+const CACHED_CHUNK_BYTES_MAX: u64 = 0x410;
+
 /// Where a link's neighbours are looked at.
 const LINKED_HEADER: Range = Range { address: 0, length: 32 };
 
@@ -187,7 +190,7 @@ pub(super) fn slot(
         }
     }
     if linking.may_be_plain {
-        if keys.is_empty() {
+        if keys.is_empty() && now.bytes <= CACHED_CHUNK_BYTES_MAX {
             return Slot::MayBeFree;
         }
         if !before.is_first_word_equal && is_link(now.first_word) {

@@ -240,3 +240,6 @@ impl Slot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,9 +59,10 @@ impl Kin {
         }
     }
 
-    /// A bit for each word that the kin share.
+    /// A bit for each word that the kin share; of small numbers too, unless there are too few kin to say.
     pub(super) fn common(&self, class: Class, content: &Content) -> u16 {
-        let Some(contents) = self.classes.get(&class) else { return 0 };
+        let small = content.small();
+        let Some(contents) = self.classes.get(&class) else { return small };
         // The block itself is one of them while there are few, and may be later.
         let shared_min = if contents.kept.len() < KEPT / 2 { 2 } else { 3 };
         let mut counts = [0_u8; WORDS];
@@ -71,7 +72,8 @@ impl Kin {
             }
         }
         let bits = counts.iter().enumerate().map(|(index, count)| u16::from(*count >= shared_min) << index);
-        bits.fold(0, |common, bit| common | bit)
+        let few_say_nothing = if contents.kept.len() < KEPT / 2 { small } else { 0 };
+        bits.fold(few_say_nothing, |common, bit| common | bit)
     }
 
     /// True when blocks of this class are hardly ever freed: then no slot changes its owner.

@@ -33,10 +33,12 @@ pub(super) fn likeness(notes: Notes, comparison: &Comparison) -> Likeness {
         Notes::Pymalloc { .. } => lost &= !PYTHON_HEAD,
         _ => {}
     }
-    let (kept, lost) = (kept.count_ones(), lost.count_ones());
-    match (kept, lost) {
+    // Nodes of trees and hash tables have small keys; Python's objects have lengths and counts, which say nothing.
+    let small = if matches!(notes, Notes::Pymalloc { .. }) { 0 } else { comparison.kept_small };
+    let all_kept = (kept | small).count_ones();
+    match (kept.count_ones(), lost.count_ones()) {
         (1.., 0) => Likeness::Sure,
-        (2.., _) if kept >= lost => Likeness::Fair,
+        (1.., lost) if all_kept >= lost.max(2) => Likeness::Fair,
         _ => Likeness::Poor,
     }
 }

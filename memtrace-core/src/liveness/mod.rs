@@ -5,10 +5,10 @@
 //!
 //! Two questions are asked of every reading, in this order:
 //!
-//! 1. Is the *slot* free? The allocator's own notes answer: [`glibc`], [`pymalloc`], [`musl`]. Free is dead, for a
+//! 1. Is the *slot* free? The allocator's own notes answer: `glibc`, `pymalloc`, `musl`. Free is dead, for a
 //!    block that was followed from its allocation on.
-//! 2. Is it the same *block*? Its content answers ([`content`]), as far as another owner of the slot would have
-//!    written something else: a word that the kin of a block share tells nothing ([`kin`]).
+//! 2. Is it the same *block*? Its content answers (`content`), as far as another owner of the slot would have
+//!    written something else: a word that the kin of a block share tells nothing (`kin`).
 //!
 //! Invariant: bytes of a target are hostile. Whatever they are, a verdict is made of them without a panic and without
 //! more work than the size of one pool.

@@ -6,10 +6,14 @@ use super::words::half_at;
 
 const FREED: u8 = 255;
 
-/// The four bytes before the block. `None` when they are all zero: the slot may be a first one, or the allocator the
-/// one before 1.2.1, which keeps other notes.
+/// A group has fewer slots.
+const SLOTS_END: u32 = 32;
+
+/// The four bytes before the block. They may be all zero in a group's first slot only, after the number of the slots
+/// in use. The allocator before 1.2.1 has a size there, of 32 bytes at least: `None`, its notes are others.
 pub(super) fn header(bytes: &[u8]) -> Option<u32> {
-    half_at(bytes, 12).filter(|header| *header != 0)
+    let header = half_at(bytes, 12)?;
+    (header != 0 || half_at(bytes, 8)? < SLOTS_END).then_some(header)
 }
 
 /// The proof of its death, if the slot's notes hold one.
