@@ -158,7 +158,7 @@ impl Load {
     }
 
     /// The next line of JSON; what runs around a program may print lines of its own.
-    fn answer(&mut self) -> Result<Value> {
+    pub(super) fn answer(&mut self) -> Result<Value> {
         loop {
             let mut line = String::new();
             if self.output.read_line(&mut line)? == 0 {

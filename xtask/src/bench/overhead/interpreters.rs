@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 const MODULES: [&str; 2] = ["memray==1.20.0", "pyperformance==1.14.0"];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Interpreter {
+pub(in super::super) enum Interpreter {
     /// The distribution's: optimized with a profile, so that most of what allocates is inlined.
     Distribution,
     /// The newest that pyenv has built, without a profile unless told to.
@@ -26,7 +26,7 @@ pub(super) enum Interpreter {
 
 impl Interpreter {
     /// The interpreter in its environment, which is made when it is not there.
-    pub(super) fn prepare(self, workspace: &Workspace) -> Result<PathBuf> {
+    pub(in super::super) fn prepare(self, workspace: &Workspace) -> Result<PathBuf> {
         let environment = workspace.tools().join("bench").join(format!("{self:?}").to_lowercase());
         let python = environment.join("bin").join("python");
         if environment.exists() {

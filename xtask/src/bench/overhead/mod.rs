@@ -26,6 +26,7 @@ use super::Bench;
 use super::table::Table;
 
 pub(super) use self::finding::fetch;
+pub(super) use self::interpreters::Interpreter;
 
 pub(super) fn overhead(bench: &Bench<'_>, options: &Options) -> Result<()> {
     let tools = choose(&TOOLS, |tool| tool.name, &options.tool)?;

@@ -1,9 +1,12 @@
 //! Whether a process has breakpoints in its code, whoever put them there, and which files it has loaded.
 //!
-//! A breakpoint makes the page that it is in anonymous, which `/proc/PID/smaps` shows; the kernel takes the page back
-//! when the last breakpoint has gone. So the end of tracing can be seen without asking the tracer.
+//! A breakpoint makes the page that it is in anonymous, which `/proc/PID/smaps` shows, and unlike the file, which
+//! `/proc/PID/mem` shows. When the last has gone the kernel may leave the page anonymous, but not different. So the end
+//! of tracing can be seen without asking the tracer.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::str::SplitWhitespace;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) fn wait_until_probed(pid: u32, is_wanted: bool) -> Result<()> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
-        if is_probed(&fs::read_to_string(format!("/proc/{pid}/smaps"))?) == is_wanted {
+        if is_probed(pid)? == is_wanted {
             return Ok(());
         }
         thread::sleep(Duration::from_millis(20));
@@ -25,20 +28,53 @@ pub(super) fn wait_until_probed(pid: u32, is_wanted: bool) -> Result<()> {
     bail!("process {pid} has {state} after {PATIENCE:?}")
 }
 
-fn is_probed(smaps: &str) -> bool {
-    let mut is_code = false;
-    smaps.lines().any(|line| {
+fn is_probed(pid: u32) -> Result<bool> {
+    let memory = File::open(format!("/proc/{pid}/mem"))?;
+    for code in private_code(&fs::read_to_string(format!("/proc/{pid}/smaps"))?) {
+        let mut loaded = vec![0; code.length];
+        memory.read_exact_at(&mut loaded, code.address)?;
+        let mut of_file = vec![0; code.length];
+        // Of a mapping that goes beyond its file's end the rest is zero in both.
+        let _length = File::open(&code.path)?.read_at(&mut of_file, code.offset)?;
+        if loaded != of_file {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A mapping of a file's code of which some pages are no longer the file's own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Code {
+    address: u64,
+    length: usize,
+    offset: u64,
+    path: String,
+}
+
+fn private_code(smaps: &str) -> Vec<Code> {
+    let mut code = None;
+    let mut found = Vec::new();
+    for line in smaps.lines() {
         let mut words = line.split_whitespace();
         match (words.next(), words.next()) {
-            (Some("Anonymous:"), Some(kilobytes)) => is_code && kilobytes != "0",
-            (Some(_), Some(rights)) if is_rights(rights) => {
-                is_code =
-                    rights.starts_with("r-xp") && words.nth(3).is_some_and(|path| path.starts_with('/'));
-                false
+            (Some("Anonymous:"), Some(kilobytes)) if kilobytes != "0" => found.extend(code.take()),
+            (Some(range), Some(rights)) if is_rights(rights) => {
+                code = rights.starts_with("r-xp").then(|| mapping(range, words)).flatten();
             }
-            _ => false,
+            _ => {}
         }
-    })
+    }
+    found
+}
+
+/// Out of the rest of a line: offset, device, inode, path. Nothing when there is no file.
+fn mapping(range: &str, mut rest: SplitWhitespace<'_>) -> Option<Code> {
+    let (start, end) = range.split_once('-')?;
+    let (start, end) = (u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?);
+    let offset = u64::from_str_radix(rest.next()?, 16).ok()?;
+    let path = rest.nth(2).filter(|path| path.starts_with('/'))?.to_owned();
+    Some(Code { address: start, length: end.checked_sub(start)? as usize, offset, path })
 }
 
 fn is_rights(word: &str) -> bool {
@@ -61,15 +97,28 @@ mod tests {
     const HEAD: &str = "7f0000000000-7f0000100000 r-xp 00028000 fe:00 123   /usr/lib/libc.so.6\n";
 
     #[test]
-    fn an_anonymous_page_of_code_is_a_breakpoint() {
-        assert!(is_probed(&format!("{HEAD}Rss: 900 kB\nAnonymous: 4 kB\n")));
+    fn code_with_an_anonymous_page_is_looked_at() {
+        let code = Code {
+            address: 0x7f00_0000_0000,
+            length: 0x10_0000,
+            offset: 0x28000,
+            path: "/usr/lib/libc.so.6".to_owned(),
+        };
+        assert_eq!(private_code(&format!("{HEAD}Rss: 900 kB\nAnonymous: 4 kB\n")), [code]);
     }
 
     #[test]
-    fn pages_of_data_and_of_no_file_are_none() {
-        assert!(!is_probed(&format!("{HEAD}Anonymous:             0 kB\n")));
-        assert!(!is_probed(&format!("{}Anonymous: 8 kB\n", HEAD.replace("r-xp", "rw-p"))));
-        assert!(!is_probed("7f0000000000-7f0000100000 r-xp 00000000 00:00 0\nAnonymous: 8 kB\n"));
+    fn pages_of_data_and_of_no_file_are_not() {
+        assert!(private_code(&format!("{HEAD}Anonymous:             0 kB\n")).is_empty());
+        assert!(private_code(&format!("{}Anonymous: 8 kB\n", HEAD.replace("r-xp", "rw-p"))).is_empty());
+        assert!(
+            private_code("7f0000000000-7f0000100000 r-xp 00000000 00:00 0\nAnonymous: 8 kB\n").is_empty()
+        );
+    }
+
+    #[test]
+    fn this_process_has_no_breakpoints() {
+        assert!(!is_probed(std::process::id()).expect("its own memory can be read"));
     }
 
     #[test]
