@@ -14,7 +14,7 @@ use super::super::load::{Load, WALKABLE};
 use super::finding;
 use super::options::Options;
 use super::stretch::{Pair, Stretch};
-use super::tools::{Ready, Tool, Way};
+use super::tools::{self, Ready, Tool, Way};
 use super::tracer::Tracer;
 use super::workloads::{Program, Workload};
 
@@ -57,31 +57,39 @@ impl Target {
     }
 }
 
-/// A target and a tool that has been found.
+/// A target and a tool.
 pub(super) struct Cell<'a> {
     pub(super) bench: &'a Bench<'a>,
+    pub(super) workload: &'a Workload,
     pub(super) target: &'a Target,
     pub(super) tool: &'a Tool,
-    pub(super) tool_words: Vec<String>,
     pub(super) budget: &'a str,
     pub(super) options: &'a Options,
 }
 
-impl<'a> Cell<'a> {
-    /// Nothing when the tool is not to be found.
-    pub(super) fn find(
-        bench: &'a Bench<'a>,
-        target: &'a Target,
-        tool: &'a Tool,
-        budget: &'a str,
-        options: &'a Options,
-    ) -> Option<Self> {
-        let tool_words = finding::find(tool, bench.workspace, &bench.memtrace, target.python.as_deref())?;
-        Some(Self { bench, target, tool, tool_words, budget, options })
+impl Cell<'_> {
+    /// As it is called in a table.
+    pub(super) fn name(&self) -> String {
+        if self.tool.has_budget() {
+            format!("{} {}", self.tool.name, self.budget)
+        } else {
+            self.tool.name.to_owned()
+        }
+    }
+
+    /// What measures requests is not what answers them, and none of the tools that run a program follows its children.
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        let runs_the_target = matches!(self.tool.way, Way::Around { .. });
+        self.workload.has_latency && runs_the_target && self.tool.program != tools::Program::None
+    }
+
+    /// The words that start the tool; nothing when it is not to be found.
+    pub(super) fn find_tool(&self) -> Option<Vec<String>> {
+        finding::find(self.tool, self.bench.workspace, &self.bench.memtrace, self.target.python.as_deref())
     }
 
     /// Measures a pair.
-    pub(super) fn pair(&self, is_traced_first: bool) -> Result<Pair> {
+    pub(super) fn pair(&self, tool: &[String], is_traced_first: bool) -> Result<Pair> {
         let (mut untraced, mut traced) = (None, None);
         let mut kept = None;
         for is_traced in [is_traced_first, !is_traced_first] {
@@ -91,9 +99,9 @@ impl<'a> Cell<'a> {
                         Some(load) => load,
                         None => kept.insert(Load::start(self.target.command(&[], false))?),
                     };
-                    self.attached(load, words, if is_traced { ready } else { Ready::Now })?
+                    self.attached(load, tool, words, if is_traced { ready } else { Ready::Now })?
                 }
-                Way::Around { words, environment } => self.around(words, environment, is_traced)?,
+                Way::Around { words, environment } => self.around(tool, words, environment, is_traced)?,
             };
             *(if is_traced { &mut traced } else { &mut untraced }) = Some(stretch);
         }
@@ -101,9 +109,9 @@ impl<'a> Cell<'a> {
         Ok(Pair { untraced: untraced.context(invariant)?, traced: traced.context(invariant)? })
     }
 
-    fn attached(&self, load: &mut Load, words: &[&str], ready: Ready) -> Result<Stretch> {
+    fn attached(&self, load: &mut Load, tool: &[String], words: &[&str], ready: Ready) -> Result<Stretch> {
         let target_pid = load.ask("books")?["target_pid"].as_u64().map_or(load.pid(), |pid| pid as u32);
-        let tracer = Tracer::attach(&self.tool_words, words, ready, target_pid, self.budget)?;
+        let tracer = Tracer::attach(tool, words, ready, target_pid, self.budget)?;
         let stretch = self.measure(load)?;
         tracer.detach()?;
         Ok(stretch)
@@ -111,6 +119,7 @@ impl<'a> Cell<'a> {
 
     fn around(
         &self,
+        tool: &[String],
         words: &[&str],
         environment: &[(&'static str, &'static str)],
         is_traced: bool,
@@ -119,9 +128,8 @@ impl<'a> Cell<'a> {
         std::fs::create_dir_all(&scratch)?;
         let mut command = if is_traced {
             let in_scratch = |word: &&str| word.replace("{scratch}", &scratch.to_string_lossy());
-            let around: Vec<String> =
-                self.tool_words.iter().cloned().chain(words.iter().map(in_scratch)).collect();
-            self.target.command(&around, matches!(self.tool.program, super::tools::Program::Module(_)))
+            let around: Vec<String> = tool.iter().cloned().chain(words.iter().map(in_scratch)).collect();
+            self.target.command(&around, matches!(self.tool.program, tools::Program::Module(_)))
         } else {
             self.target.command(&[], false)
         };

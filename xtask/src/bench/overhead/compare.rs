@@ -15,7 +15,6 @@ use super::super::statistics::Ratios;
 use super::cell::Cell;
 use super::stretch::{Pair, Stretch};
 use super::table::Layout;
-use super::workloads::Workload;
 use crate::command;
 
 /// How well the mean is to be known.
@@ -28,19 +27,14 @@ const PAIRS: usize = 6;
 const PAIRS_OF_A_PRECISE_ONE: usize = 8;
 
 /// Measures pairs of a cell until they are enough.
-pub(super) fn compare(
-    cell: &Cell<'_>,
-    workload: &Workload,
-    name: &str,
-    layout: &Layout,
-) -> Result<Vec<Pair>> {
+pub(super) fn compare(cell: &Cell<'_>, tool: &[String], layout: &Layout) -> Result<Vec<Pair>> {
     let start = Instant::now();
     let mut pairs: Vec<Pair> = Vec::new();
     let mut is_traced_first = false;
     loop {
         is_traced_first = if pairs.len().is_multiple_of(2) { drawn() } else { !is_traced_first };
-        let pair = cell.pair(is_traced_first)?;
-        record(cell, workload, name, is_traced_first, &pair)?;
+        let pair = cell.pair(tool, is_traced_first)?;
+        record(cell, is_traced_first, &pair)?;
         pairs.push(pair);
         let ratios: Vec<f64> = pairs.iter().map(|pair| pair.ratio(layout.criterion)).collect();
         let half_width = Ratios::of(&ratios).half_width();
@@ -53,8 +47,9 @@ pub(super) fn compare(
         };
         if is_enough || start.elapsed() > cell.options.cap() {
             command::announce(&format!(
-                "{}, {name}: {} pairs in {:.0?}, the mean is known to {:.2} %",
-                workload.name,
+                "{}, {}: {} pairs in {:.0?}, the mean is known to {:.2} %",
+                cell.workload.name,
+                cell.name(),
                 pairs.len(),
                 start.elapsed(),
                 100.0 * half_width
@@ -68,19 +63,13 @@ fn drawn() -> bool {
     RandomState::new().build_hasher().finish() & 1 == 0
 }
 
-fn record(
-    cell: &Cell<'_>,
-    workload: &Workload,
-    tool: &str,
-    is_traced_first: bool,
-    pair: &Pair,
-) -> Result<()> {
+fn record(cell: &Cell<'_>, is_traced_first: bool, pair: &Pair) -> Result<()> {
     let directory = cell.bench.workspace.target().join("bench-results");
     fs::create_dir_all(&directory)?;
     let mut file = OpenOptions::new().create(true).append(true).open(directory.join("pairs.jsonl"))?;
     let line = json!({
-        "workload": workload.name,
-        "tool": tool,
+        "workload": cell.workload.name,
+        "tool": cell.name(),
         "traced_first": is_traced_first,
         "untraced": values(&pair.untraced),
         "traced": values(&pair.traced),

@@ -77,17 +77,23 @@ fn compare_all(
     for tool in tools {
         let budgets = if tool.has_budget() { &options.budget[..] } else { &options.budget[..1] };
         for budget in budgets {
-            let name =
-                if tool.has_budget() { format!("{} {budget}", tool.name) } else { tool.name.to_owned() };
-            rows.add(match Cell::find(bench, &target, tool, budget, options) {
-                None => vec![format!("{name}: not found; try: {}", tool.install())],
-                Some(cell) => match compare::compare(&cell, workload, &name, layout) {
-                    Ok(pairs) => [vec![name], (layout.cells)(&pairs)].concat(),
-                    Err(error) => vec![format!("{name}: {error:#}")],
-                },
-            });
+            rows.add(row(&Cell { bench, workload, target: &target, tool, budget, options }, layout));
         }
     }
     print!("{rows}");
     Ok(())
+}
+
+fn row(cell: &Cell<'_>, layout: &table::Layout) -> Vec<String> {
+    let name = cell.name();
+    if cell.is_out_of_reach() {
+        return vec![format!("{name}: follows no children, and this target is one")];
+    }
+    let Some(tool) = cell.find_tool() else {
+        return vec![format!("{name}: not found; try: {}", cell.tool.install())];
+    };
+    match compare::compare(cell, &tool, layout) {
+        Ok(pairs) => [vec![name], (layout.cells)(&pairs)].concat(),
+        Err(error) => vec![format!("{name}: {error:#}")],
+    }
 }

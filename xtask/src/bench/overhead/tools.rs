@@ -57,10 +57,18 @@ const FETCHED: &str = "cargo xtask bench tools";
 pub(super) const TOOLS: [Tool; 14] = [
     attached("none", Targets::All, Program::None, &[], Ready::Now),
     around("none-anew", Targets::All, Program::None, &[], &[]),
-    memtrace("memtrace", Targets::All, &["-p", "{pid}", "--max-overhead={budget}"]),
-    memtrace("memtrace-exact", Targets::All, &["-p", "{pid}", "--exact"]),
-    memtrace("memtrace-exact-single", Targets::All, &["-p", "{pid}", "--exact", "--attach=single"]),
-    memtrace("memtrace-exact-objects", Targets::Python, &["-p", "{pid}", "--exact", "--python-objects"]),
+    memtrace("memtrace", Targets::All, &["-i", "1s", "-p", "{pid}", "--max-overhead={budget}"]),
+    memtrace("memtrace-exact", Targets::All, &["-i", "1s", "-p", "{pid}", "--exact"]),
+    memtrace(
+        "memtrace-exact-single",
+        Targets::All,
+        &["-i", "1s", "-p", "{pid}", "--exact", "--attach=single"],
+    ),
+    memtrace(
+        "memtrace-exact-objects",
+        Targets::Python,
+        &["-i", "1s", "-p", "{pid}", "--exact", "--python-objects"],
+    ),
     // It reports once an hour, that is never: only its probes are measured.
     attached("memleak-libbpf", Targets::All, Program::Memleak, &["-p", "{pid}", "3600"], Ready::Breakpoints),
     bpftrace(Targets::Compiled, &["-p", "{pid}", "-e", COUNT_LIBC]),
