@@ -79,6 +79,15 @@ struct Bench<'a> {
     loads: Loads,
 }
 
+impl Bench<'_> {
+    /// A directory for what a benchmark writes and reads by itself, made anew when it is not there.
+    fn scratch(&self, name: &str) -> Result<PathBuf> {
+        let directory = self.workspace.target().join("bench-scratch").join(name);
+        fs::create_dir_all(&directory)?;
+        Ok(directory)
+    }
+}
+
 /// Runs the benchmarks.
 pub(crate) fn bench(workspace: &Workspace, plan: &Plan) -> Result<()> {
     if !command::is_root() {

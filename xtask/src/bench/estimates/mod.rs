@@ -10,7 +10,7 @@ mod truth;
 mod workloads;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ pub(super) fn estimates(bench: &Bench<'_>, minutes: u32, names: &[String]) -> Re
 }
 
 fn measure(bench: &Bench<'_>, workload: &Workload, minutes: u32) -> Result<Vec<Vec<String>>> {
-    let file = truth_file(bench, workload)?;
+    let file = bench.scratch("estimates")?.join(format!("{}.truth.jsonl", workload.name));
     let mut load = Load::start(command(bench, workload, &file)?)?;
     let arguments = ["-i", "1s", "-n", SITES, "-p", &load.pid().to_string()].map(str::to_owned);
     let daemon = Daemon::start(&bench.memtrace, &arguments, 1)?;
@@ -63,13 +63,7 @@ fn measure(bench: &Bench<'_>, workload: &Workload, minutes: u32) -> Result<Vec<V
     Ok(rows.collect())
 }
 
-fn truth_file(bench: &Bench<'_>, workload: &Workload) -> Result<PathBuf> {
-    let directory = bench.workspace.target().join("bench-scratch");
-    fs::create_dir_all(&directory)?;
-    Ok(directory.join(format!("{}.truth.jsonl", workload.name)))
-}
-
-fn command(bench: &Bench<'_>, workload: &Workload, file: &PathBuf) -> Result<Command> {
+fn command(bench: &Bench<'_>, workload: &Workload, file: &Path) -> Result<Command> {
     let mut command = match workload.program {
         Program::Compiled(source) => Command::new(bench.loads.compile(&format!("truth/{source}"), WALKABLE)?),
         Program::Python(script, interpreter) => {

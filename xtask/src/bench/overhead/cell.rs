@@ -124,8 +124,7 @@ impl Cell<'_> {
         environment: &[(&'static str, &'static str)],
         is_traced: bool,
     ) -> Result<Stretch> {
-        let scratch = self.bench.workspace.target().join("bench-scratch");
-        std::fs::create_dir_all(&scratch)?;
+        let scratch = self.bench.scratch("overhead")?;
         let mut command = if is_traced {
             let in_scratch = |word: &&str| word.replace("{scratch}", &scratch.to_string_lossy());
             let around: Vec<String> = tool.iter().cloned().chain(words.iter().map(in_scratch)).collect();
