@@ -65,13 +65,7 @@ enum Chore {
         versions: Vec<String>,
     },
     /// Measure what memtrace costs its targets and carries; takes minutes, wants a quiet machine and root
-    Bench {
-        /// All but the soak when none is given
-        names: Vec<bench::Name>,
-        /// Length of the soak
-        #[arg(long, default_value_t = 10)]
-        minutes: u32,
-    },
+    Bench(bench::Plan),
 }
 
 fn main() -> ExitCode {
@@ -84,7 +78,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::tidy(&workspace),
         Chore::Releases => releases::fetch(&workspace),
         Chore::Vm { versions } => vm::vm(&workspace, &versions),
-        Chore::Bench { names, minutes } => bench::bench(&workspace, &bench::Plan { names, minutes }),
+        Chore::Bench(plan) => bench::bench(&workspace, &plan),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

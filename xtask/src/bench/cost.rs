@@ -5,15 +5,15 @@
 //! that what else the machine does falls on all of them.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::Bench;
 use super::daemon::Daemon;
+use super::interrupted::Interrupted;
 use super::load::Load;
 use super::table::{Table, median};
 use crate::command::find_program;
@@ -51,10 +51,10 @@ const fn case(
 struct Runners {
     untraced: Load,
     memtrace: Load,
-    memleak: Option<(Load, Memleak)>,
+    memleak: Option<(Load, Interrupted)>,
 }
 
-pub(super) fn cost(bench: &Bench) -> Result<()> {
+pub(super) fn cost(bench: &Bench<'_>) -> Result<()> {
     let memleak = find_program("memleak-libbpf");
     println!("cost: the target's CPU time for one round, nanoseconds; the median of {TURNS} turns");
     if memleak.is_none() {
@@ -73,7 +73,7 @@ pub(super) fn cost(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-fn start(bench: &Bench, case: &Case, memleak: Option<&Path>) -> Result<Runners> {
+fn start(bench: &Bench<'_>, case: &Case, memleak: Option<&Path>) -> Result<Runners> {
     let load = || {
         let (program, argument) = case.program;
         let arguments = [argument.to_owned()];
@@ -86,7 +86,7 @@ fn start(bench: &Bench, case: &Case, memleak: Option<&Path>) -> Result<Runners> 
     let memleak = match memleak {
         Some(program) => {
             let load = load()?;
-            let memleak = Memleak::start(program, load.pid())?;
+            let memleak = start_memleak(program, load.pid())?;
             Some((load, memleak))
         }
         None => None,
@@ -125,33 +125,12 @@ fn measure(case: &Case, runners: &mut Runners) -> Result<Vec<String>> {
     Ok(cells)
 }
 
-/// bcc's memleak on one process; interrupted, and waited for, when dropped.
-struct Memleak {
-    child: Child,
-}
-
-impl Memleak {
-    fn start(program: &Path, pid: u32) -> Result<Self> {
-        // It reports once an hour, that is never: only its probes are measured.
-        let child = Command::new(program)
-            .args(["-p", &pid.to_string(), "3600"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("cannot start memleak-libbpf")?;
-        // It says nothing when it is ready. It takes half a second.
-        thread::sleep(Duration::from_secs(2));
-        Ok(Self { child })
-    }
-}
-
-impl Drop for Memleak {
-    fn drop(&mut self) {
-        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
-            // It may have ended by itself.
-            let _ended = kill_process(pid, Signal::INT);
-        }
-        let _reaped = self.child.wait();
-    }
+/// Starts bcc's memleak on one process.
+fn start_memleak(program: &Path, pid: u32) -> Result<Interrupted> {
+    // It reports once an hour, that is never: only its probes are measured.
+    let memleak = Interrupted::start_silently(Command::new(program).args(["-p", &pid.to_string(), "3600"]))
+        .context("cannot start memleak-libbpf")?;
+    // It says nothing when it is ready. It takes half a second.
+    thread::sleep(Duration::from_secs(2));
+    Ok(memleak)
 }

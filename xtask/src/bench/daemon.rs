@@ -2,21 +2,22 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+use super::interrupted::Interrupted;
 
 /// Longest wait for anything that memtrace does.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One run. Interrupted, and waited for, when dropped.
 pub(super) struct Daemon {
-    child: Child,
+    child: Interrupted,
     last: Arc<Mutex<Value>>,
     /// When it was started.
     pub(super) start: Instant,
@@ -45,13 +46,13 @@ impl Daemon {
                 }
             }
         });
-        let daemon = Self { child, last, start };
+        let daemon = Self { child: Interrupted(child), last, start };
         daemon.wait(|snapshot| attached(snapshot) >= processes)?;
         Ok(daemon)
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// The first snapshot that will come from now on for which `is_wanted`.
@@ -77,16 +78,6 @@ impl Daemon {
     /// The last snapshot; null before the first.
     pub(super) fn last(&self) -> Value {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
-            // It may have ended by itself.
-            let _ended = kill_process(pid, Signal::INT);
-        }
-        let _reaped = self.child.wait();
     }
 }
 

@@ -18,7 +18,7 @@ const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const ROUNDS: usize = 5;
 const STARTS: usize = 5;
 
-pub(super) fn kernel(bench: &Bench) -> Result<()> {
+pub(super) fn kernel(bench: &Bench<'_>) -> Result<()> {
     let statistics = Statistics::enable()?;
     println!("kernel: nanoseconds that a run of a BPF program takes; the median of {ROUNDS} rounds");
     let mut table =
@@ -43,7 +43,7 @@ pub(super) fn kernel(bench: &Bench) -> Result<()> {
     starts(bench)
 }
 
-fn measure(bench: &Bench, name: &str, mut load: Load) -> Result<Vec<String>> {
+fn measure(bench: &Bench<'_>, name: &str, mut load: Load) -> Result<Vec<String>> {
     let pid = load.pid().to_string();
     let daemon = Daemon::start(&bench.memtrace, &["-p".to_owned(), pid], 1)?;
     let mut times_ns = [Vec::new(), Vec::new()];
@@ -72,7 +72,7 @@ fn programs(daemon: &Daemon) -> Result<[Program; 2]> {
     Ok([find("enter_any")?, find("leave")?])
 }
 
-fn starts(bench: &Bench) -> Result<()> {
+fn starts(bench: &Bench<'_>) -> Result<()> {
     let load = bench.loads.start("pairs", &["5".to_owned()])?;
     let mut times_ms = Vec::new();
     for _ in 0..STARTS {

@@ -8,11 +8,14 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::command::{self, capture};
 use crate::workspace::Workspace;
+
+/// Flags with which a stack walker finds every frame.
+pub(super) const WALKABLE: &[&str] = &["-fno-omit-frame-pointer", "-fno-optimize-sibling-calls"];
 
 /// Where the load programs are.
 pub(super) struct Loads {
@@ -22,7 +25,7 @@ pub(super) struct Loads {
 }
 
 impl Loads {
-    /// Compiles them with frame pointers, so that a stack walker finds every frame.
+    /// Compiles those that several benchmarks use.
     pub(super) fn build(workspace: &Workspace) -> Result<Self> {
         let built = workspace.target().join("bench-programs");
         fs::create_dir_all(&built)?;
@@ -33,19 +36,39 @@ impl Loads {
         };
         command::announce("building the load programs");
         for name in ["rate", "pairs", "live", "storm"] {
-            let mut compiler = Command::new("gcc");
-            compiler.args([
-                "-O2",
-                "-g",
-                "-fno-omit-frame-pointer",
-                "-fno-optimize-sibling-calls",
-                "-pthread",
-            ]);
-            compiler.arg("-I").arg(loads.test_programs.join("c"));
-            compiler.arg(loads.sources.join(format!("{name}.c"))).arg("-o").arg(loads.program(name));
-            capture(&mut compiler)?;
+            loads.compile(&format!("{name}.c"), WALKABLE)?;
         }
         Ok(loads)
+    }
+
+    /// Compiles a source of this directory, or of one below it, and says where the program is.
+    pub(super) fn compile(&self, source: &str, flags: &[&str]) -> Result<PathBuf> {
+        let path = self.sources.join(source);
+        let program = self.program(source.trim_end_matches(".cpp").trim_end_matches(".c"));
+        let directory = program.parent().context("invariant: a program is in a directory")?;
+        fs::create_dir_all(directory)?;
+        let mut compiler = if source.ends_with(".cpp") {
+            let mut compiler = Command::new("g++");
+            compiler.arg("-std=c++17");
+            compiler
+        } else {
+            Command::new("gcc")
+        };
+        compiler.args(["-O2", "-g", "-pthread"]).args(flags);
+        compiler.arg("-I").arg(self.test_programs.join("c"));
+        compiler.arg(path).arg("-o").arg(&program);
+        capture(&mut compiler)?;
+        Ok(program)
+    }
+
+    /// A script of this directory, or of one below it.
+    pub(super) fn script(&self, name: &str) -> PathBuf {
+        self.sources.join(name)
+    }
+
+    /// Where scripts find the protocol.
+    pub(super) fn python_path(&self) -> PathBuf {
+        self.test_programs.join("python")
     }
 
     /// A compiled program.
@@ -89,7 +112,8 @@ pub(super) struct Load {
 }
 
 impl Load {
-    fn start(mut command: Command) -> Result<Self> {
+    /// Starts any program that speaks the protocol.
+    pub(super) fn start(mut command: Command) -> Result<Self> {
         let line = command::shell_line(&command);
         let mut child = command
             .stdin(Stdio::piped())
@@ -109,9 +133,14 @@ impl Load {
 
     /// Sends a command and waits for its answer.
     pub(super) fn ask(&mut self, question: &str) -> Result<Value> {
-        writeln!(self.input, "{question}")?;
-        self.input.flush()?;
+        self.tell(question)?;
         self.answer()
+    }
+
+    /// Sends a command.
+    pub(super) fn tell(&mut self, command: &str) -> Result<()> {
+        writeln!(self.input, "{command}")?;
+        Ok(self.input.flush()?)
     }
 
     /// Has the work done `count` times; what it cost is the process' CPU time, nanoseconds.
@@ -121,10 +150,25 @@ impl Load {
         Ok((super::resources::cpu_ns(self.pid())? - before) as f64)
     }
 
-    fn answer(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        serde_json::from_str(&line).with_context(|| format!("a load program answered {line:?}"))
+    /// Ends it in its own time: what runs around it may have something to write.
+    pub(super) fn quit(mut self) -> Result<()> {
+        self.tell("quit")?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// The next line of JSON; what runs around a program may print lines of its own.
+    pub(super) fn answer(&mut self) -> Result<Value> {
+        loop {
+            let mut line = String::new();
+            if self.output.read_line(&mut line)? == 0 {
+                bail!("a load program has ended instead of answering");
+            }
+            if line.starts_with('{') {
+                return serde_json::from_str(&line)
+                    .with_context(|| format!("a load program answered {line:?}"));
+            }
+        }
     }
 }
 

@@ -17,13 +17,13 @@ use super::{Bench, number};
 const BLOCKS: u64 = 10_000_000;
 const PROCESSES: usize = 200;
 
-pub(super) fn memory(bench: &Bench) -> Result<()> {
+pub(super) fn memory(bench: &Bench<'_>) -> Result<()> {
     blocks(bench)?;
     println!();
     processes(bench)
 }
 
-fn blocks(bench: &Bench) -> Result<()> {
+fn blocks(bench: &Bench<'_>) -> Result<()> {
     println!("memory: memtrace's resident memory against the live blocks of one process");
     let mut load = bench.loads.start("live", &[])?;
     let arguments = ["-i", "1s", "-p", &load.pid().to_string()];
@@ -47,7 +47,7 @@ fn blocks(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-fn processes(bench: &Bench) -> Result<()> {
+fn processes(bench: &Bench<'_>) -> Result<()> {
     println!("memory: memtrace with idle Python processes");
     let mut table =
         Table::new(&["processes", "RSS", "descriptors", "threads", "CPU share", "until all attached"]);

@@ -6,13 +6,18 @@
 
 mod cost;
 mod daemon;
+mod estimates;
+mod fleet;
+mod interrupted;
 mod kernel;
 mod load;
 mod maps;
 mod memory;
+mod overhead;
 mod rate;
 mod resources;
 mod soak;
+mod statistics;
 mod table;
 
 use std::fs;
@@ -20,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 use self::load::Loads;
 use crate::command::{self, CannotRunHere};
@@ -39,21 +44,48 @@ pub(crate) enum Name {
     Memory,
     /// Whether anything in memtrace grows while processes come and go
     Soak,
+    /// What memtrace and other tools cost many kinds of targets, in pairs
+    Overhead,
+    /// What they do to the latency of requests, in pairs
+    Latency,
+    /// Whether estimates and their intervals hold the truth, on programs that know it
+    Estimates,
+    /// What memtrace takes with 50 processes of mixed heat
+    Fleet,
+    /// Fetch the tools that `overhead` compares memtrace with; measures nothing
+    Tools,
 }
 
 /// Which, and how long.
+#[derive(Args)]
 pub(crate) struct Plan {
-    /// Empty for all but the soak, which takes its time.
-    pub(crate) names: Vec<Name>,
-    /// Length of the soak.
-    pub(crate) minutes: u32,
+    /// Rate, cost, kernel and memory when none is given
+    names: Vec<Name>,
+    /// Length of the soak, and of each target of `estimates`
+    #[arg(long, default_value_t = 10)]
+    minutes: u32,
+    /// Measure this memtrace instead of building one
+    #[arg(long, value_name = "FILE")]
+    memtrace: Option<PathBuf>,
+    #[command(flatten)]
+    comparison: overhead::options::Options,
 }
 
 /// What every benchmark uses.
-struct Bench {
-    /// The release build.
+struct Bench<'a> {
+    workspace: &'a Workspace,
+    /// The release build, unless another was asked for.
     memtrace: PathBuf,
     loads: Loads,
+}
+
+impl Bench<'_> {
+    /// A directory for what a benchmark writes and reads by itself, made anew when it is not there.
+    fn scratch(&self, name: &str) -> Result<PathBuf> {
+        let directory = self.workspace.target().join("bench-scratch").join(name);
+        fs::create_dir_all(&directory)?;
+        Ok(directory)
+    }
 }
 
 /// Runs the benchmarks.
@@ -62,13 +94,14 @@ pub(crate) fn bench(workspace: &Workspace, plan: &Plan) -> Result<()> {
         let message = "the benchmarks attach probes; run: sudo env \"PATH=$PATH\" cargo xtask bench";
         return Err(CannotRunHere(message.to_owned()).into());
     }
-    let mut build = Command::new("cargo");
-    build.args(["build", "--release", "--package", "memtrace"]).current_dir(workspace.root());
-    command::run("building memtrace as it ships", &mut build)?;
-    let bench = Bench {
-        memtrace: workspace.target().join("release").join("memtrace"),
-        loads: Loads::build(workspace)?,
+    if plan.names == [Name::Tools] {
+        return overhead::fetch(workspace);
+    }
+    let memtrace = match &plan.memtrace {
+        Some(memtrace) => fs::canonicalize(memtrace).with_context(|| memtrace.display().to_string())?,
+        None => build_memtrace(workspace)?,
     };
+    let bench = Bench { workspace, memtrace, loads: Loads::build(workspace)? };
     println!("{}", machine()?);
     let all = [Name::Rate, Name::Cost, Name::Kernel, Name::Memory];
     let names = if plan.names.is_empty() { &all[..] } else { &plan.names };
@@ -80,9 +113,21 @@ pub(crate) fn bench(workspace: &Workspace, plan: &Plan) -> Result<()> {
             Name::Kernel => kernel::kernel(&bench)?,
             Name::Memory => memory::memory(&bench)?,
             Name::Soak => soak::soak(&bench, plan.minutes)?,
+            Name::Overhead => overhead::overhead(&bench, &plan.comparison)?,
+            Name::Latency => overhead::latency(&bench, &plan.comparison)?,
+            Name::Estimates => estimates::estimates(&bench, plan.minutes, &plan.comparison.workload)?,
+            Name::Fleet => fleet::fleet(&bench)?,
+            Name::Tools => overhead::fetch(workspace)?,
         }
     }
     Ok(())
+}
+
+fn build_memtrace(workspace: &Workspace) -> Result<PathBuf> {
+    let mut build = Command::new("cargo");
+    build.args(["build", "--release", "--package", "memtrace"]).current_dir(workspace.root());
+    command::run("building memtrace as it ships", &mut build)?;
+    Ok(workspace.target().join("release").join("memtrace"))
 }
 
 /// One sentence about this machine.

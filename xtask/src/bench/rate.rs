@@ -24,7 +24,7 @@ struct Run {
     cpu_share: f64,
 }
 
-pub(super) fn rate(bench: &Bench) -> Result<()> {
+pub(super) fn rate(bench: &Bench<'_>) -> Result<()> {
     println!(
         "rate: two threads replace blocks for {SECONDS} s; the median of {ROUNDS} turns (losses: their sum)"
     );
@@ -47,7 +47,7 @@ pub(super) fn rate(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-fn measure_ring(bench: &Bench, ring: &str, table: &mut Table) -> Result<()> {
+fn measure_ring(bench: &Bench<'_>, ring: &str, table: &mut Table) -> Result<()> {
     for rate in RATES {
         let arguments = ["2".to_owned(), SECONDS.to_string()];
         let mut load = bench.loads.start("rate", &arguments)?;

@@ -39,7 +39,7 @@ struct Sample {
 
 const MAPS: [&str; 3] = ["TARGETS", "THREADS", "PYTHON"];
 
-pub(super) fn soak(bench: &Bench, minutes: u32) -> Result<()> {
+pub(super) fn soak(bench: &Bench<'_>, minutes: u32) -> Result<()> {
     println!(
         "soak: {minutes} minutes of {PROCESSES_A_MINUTE} processes, {FORKS} forks and {EXECS} execs a minute"
     );
@@ -109,7 +109,7 @@ struct Programs {
 }
 
 impl Programs {
-    fn new(bench: &Bench) -> Result<Self> {
+    fn new(bench: &Bench<'_>) -> Result<Self> {
         Ok(Self {
             python: bench.loads.alias(&super::python()?, "mtb-soak-python")?,
             storm: bench.loads.alias(&bench.loads.program("storm"), "mtb-soak-storm")?,
