@@ -38,7 +38,7 @@ pub(super) fn process_cpu_ns(pid: u32) -> io::Result<u64> {
 
 /// Processor time of a process from now on.
 pub(super) enum ProcessorClock {
-    /// The sum over its threads, and the threads that they start.
+    /// The sum over its threads; what a thread does that was started since is missing, a window is too short for much.
     Threads(Vec<ThreadClock>),
     /// The process' own clock.
     Process(u32),
