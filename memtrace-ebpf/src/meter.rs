@@ -22,9 +22,11 @@ pub fn of(target: u32) -> Option<*mut Meter> {
     METERS.get_ptr_mut(&target)
 }
 
-/// A hit of an entry probe, which has the return probed where the call has a result. That is counted here and not at
-/// the return: before 6.13 a return runs the programs of every process that has the function probed
-/// (handle_uretprobe_chain, kernel/events/uprobes.c), for one trap. Gives back what the target is allowed; without an allowance everything is, for ever.
+/// A hit of an entry probe. Gives back what the target is allowed; without an allowance everything is, for ever.
+///
+/// The hit of the return probe that a call with a result goes on to is counted here as well: before 6.13 one return
+/// runs the programs of every process that has the function probed (`handle_uretprobe_chain`,
+/// kernel/events/uprobes.c), for one trap.
 #[inline(always)]
 pub fn entered(target: u32, meter: Option<*mut Meter>, call: Call) -> Allowance {
     // SAFETY: copied at once. The daemon replaces an entry whole; one that is recycled in the instant between lookup

@@ -15,10 +15,17 @@ use std::{
 };
 
 use memtrace::{
-    kernel::anchor::{self, AnchorFile, Anchors},
+    host::mappings::FileId,
+    kernel::{
+        anchor::{self, AnchorError, AnchorFile, Anchors, FILES_MAX},
+        attach::Probe,
+    },
     windows::{MemoryRange, WindowEvent, WindowFailure, WindowMeasure},
 };
-use memtrace_common::record::{Header, RecordKind, flags};
+use memtrace_common::{
+    Call,
+    record::{Header, RecordKind, flags},
+};
 use support::{Bench, Target, alone};
 
 const TARGET: u32 = 1;
@@ -115,7 +122,7 @@ fn a_window_ends_early_when_a_quota_is_reached() {
     assert_eq!(over, 1);
 
     bench.order(2, |order| {
-        (order.length, order.mean_bytes, order.sampled_max) = (Duration::from_millis(200), 0, 20)
+        (order.length, order.mean_bytes, order.sampled_max) = (Duration::from_millis(200), 0, 20);
     });
     let (_, measure) = outcome(&mut bench, &[]);
     let measure = measure.expect("it is alive");
@@ -150,9 +157,7 @@ fn a_target_that_ends_or_executes_while_armed_fails_its_window_and_the_next_ones
     bench.follow(&target);
     bench.order(3, |order| order.length = Duration::from_millis(1500));
     assert!(matches!(outcome(&mut bench, &[]), (_, Err(WindowFailure::Executed))));
-    bench.order(4, |_| {});
-    let (_, measure) = outcome(&mut bench, &[]);
-    assert!(measure.expect("it is alive").in_window.entries > 0);
+    assert!(is_hit(&mut bench, 4), "the new image is not probed");
 }
 
 #[test]
@@ -165,7 +170,8 @@ fn children_that_are_forked_while_armed_live() {
         outcome(&mut bench, &[]).1.expect("it is alive");
     }
     // The program ends when a child of it does not end well.
-    assert!(fs::read_to_string(format!("/proc/{}/stat", target.pid())).unwrap().contains(") R"));
+    let stat = fs::read_to_string(format!("/proc/{}/stat", target.pid())).unwrap();
+    assert!(!stat.contains(") Z"), "{stat}");
 }
 
 #[test]
@@ -174,10 +180,59 @@ fn a_main_thread_that_has_ended_does_not_end_the_windows() {
     let target = Target::start("churn", &["1", "leave"]);
     let mut bench = Bench::new(&target);
     std::thread::sleep(Duration::from_millis(100));
-    bench.order(1, |_| {});
-    let (memory, measure) = outcome(&mut bench, &[MemoryRange { address: target.kept, bytes: 64 }]);
-    assert!(measure.expect("it is alive").while_armed.entries > 0);
-    assert_eq!(memory, [Some(vec![0x5a; 64])]);
+    assert!(is_hit(&mut bench, 1), "the other threads are not probed");
+}
+
+/// True when one of some windows is hit: a busy machine gives the target no processor in a single one.
+fn is_hit(bench: &mut Bench, first_window: u32) -> bool {
+    (first_window..first_window + 50).any(|window| {
+        bench.order(window, |_| {});
+        let (_, measure) = outcome(bench, &[]);
+        measure.expect("it is alive").in_window.entries > 0
+    })
+}
+
+#[test]
+fn anchors_are_bounded_and_their_definitions_go_with_them() {
+    let _alone = alone();
+    let mut kernel = support::kernel();
+    let own = format!("memtrace_{}/", std::process::id());
+    let defined = || {
+        let text = fs::read_to_string("/sys/kernel/tracing/uprobe_events").unwrap();
+        text.lines().filter(|line| line.contains(&own)).count()
+    };
+    let mut anchors = Anchors::new(kernel.anchor_programs().unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let probes = [Probe { file_offset: 0x1000, call: Call::Free }];
+    for number in 0..FILES_MAX + 4 {
+        let path = directory.path().join(number.to_string());
+        fs::write(&path, [0x90; 0x2000]).unwrap();
+        let id = FileId { device: (0, 0), inode: number as u64 };
+        anchors.prepare(&[AnchorFile { path: &path, id, probes: &probes }]).unwrap();
+    }
+    // What was given up goes in the background.
+    let is_bounded = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        defined() <= FILES_MAX + 1
+    });
+    assert!(is_bounded, "{}", defined());
+    drop(anchors);
+    assert_eq!(defined(), 0);
+}
+
+#[test]
+fn a_path_that_tracefs_would_misread_is_refused() {
+    let _alone = alone();
+    let mut anchors = Anchors::new(support::kernel().anchor_programs().unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("with blank");
+    fs::write(&path, [0x90; 0x2000]).unwrap();
+    let file = AnchorFile {
+        path: &path,
+        id: FileId { device: (0, 0), inode: 1 },
+        probes: &[Probe { file_offset: 0x1000, call: Call::Free }],
+    };
+    assert!(matches!(anchors.prepare(&[file]), Err(AnchorError::Path)));
 }
 
 /// The test executes itself as the memtrace that is killed while the target is armed.

@@ -11,7 +11,10 @@ use std::{
 use aya::maps::{HashMap, Map, MapData, MapError};
 use memtrace_common::{Allowance, Meter};
 
-use super::load::{PodAllowance, PodMeter};
+use super::{
+    Kernel, LoadError,
+    load::{PodAllowance, PodMeter},
+};
 
 /// The map `ALLOWANCES`.
 #[derive(Clone)]
@@ -26,10 +29,6 @@ pub struct Meters {
 }
 
 impl Allowances {
-    pub(super) fn new(map: Map) -> Option<Self> {
-        Some(Self { map: Shared::new(map)? })
-    }
-
     /// Sets what a target is allowed, from its next probe hit on. The entry is replaced whole.
     ///
     /// # Errors
@@ -45,10 +44,6 @@ impl Allowances {
 }
 
 impl Meters {
-    pub(super) fn new(map: Map) -> Option<Self> {
-        Some(Self { map: Shared::new(map)? })
-    }
-
     /// Begins to meter a target, from zero.
     ///
     /// # Errors
@@ -73,6 +68,26 @@ impl Meters {
                 None
             }
         }
+    }
+}
+
+impl Kernel {
+    /// Takes out what targets may be asked to bear.
+    ///
+    /// # Errors
+    /// When it was taken before.
+    pub fn take_allowances(&mut self) -> Result<Allowances, LoadError> {
+        let map = self.ebpf.take_map("ALLOWANCES").and_then(Shared::new);
+        Ok(Allowances { map: map.ok_or(LoadError::Incomplete("map ALLOWANCES"))? })
+    }
+
+    /// Takes out what targets have borne.
+    ///
+    /// # Errors
+    /// When it was taken before.
+    pub fn take_meters(&mut self) -> Result<Meters, LoadError> {
+        let map = self.ebpf.take_map("METERS").and_then(Shared::new);
+        Ok(Meters { map: map.ok_or(LoadError::Incomplete("map METERS"))? })
     }
 }
 

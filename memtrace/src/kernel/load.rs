@@ -1,9 +1,6 @@
 //! Loads the object: maps, settings, the lifecycle tracepoints, and one of the two sets of uprobe programs.
 
-use std::{
-    io,
-    os::fd::{AsFd as _, OwnedFd},
-};
+use std::io;
 
 use aya::{
     Ebpf, EbpfLoader,
@@ -11,21 +8,13 @@ use aya::{
     programs::{TracePoint, UProbe},
 };
 use memtrace_common::{
-    Allowance, Call, Meter,
+    Allowance, Meter,
     settings::{PythonTarget, Settings, Target},
 };
 use thiserror::Error;
 
 use super::{
-    allowances::{Allowances, Meters},
-    anchor::AnchorPrograms,
-    attach::program_name,
-    counters::KernelCounters,
-    fs_base,
-    multi::MultiPrograms,
-    requirements,
-    targets::Targets,
-    tracefs,
+    counters::KernelCounters, fs_base, multi::MultiPrograms, requirements, targets::Targets, tracefs,
 };
 
 /// The object, built by `cargo xtask build-ebpf` and committed, so that building memtrace needs no BPF toolchain.
@@ -278,42 +267,6 @@ impl Kernel {
     pub fn take_targets(&mut self) -> Result<Targets, LoadError> {
         let map = self.ebpf.take_map("TARGETS").ok_or(LoadError::Incomplete("map TARGETS"))?;
         Targets::new(map).ok_or(LoadError::Incomplete("map TARGETS"))
-    }
-
-    /// Takes out what targets may be asked to bear.
-    ///
-    /// # Errors
-    /// When it was taken before.
-    pub fn take_allowances(&mut self) -> Result<Allowances, LoadError> {
-        let map = self.ebpf.take_map("ALLOWANCES").ok_or(LoadError::Incomplete("map ALLOWANCES"))?;
-        Allowances::new(map).ok_or(LoadError::Incomplete("map ALLOWANCES"))
-    }
-
-    /// Takes out what targets have borne.
-    ///
-    /// # Errors
-    /// When it was taken before.
-    pub fn take_meters(&mut self) -> Result<Meters, LoadError> {
-        let map = self.ebpf.take_map("METERS").ok_or(LoadError::Incomplete("map METERS"))?;
-        Meters::new(map).ok_or(LoadError::Incomplete("map METERS"))
-    }
-
-    /// Loads the programs that anchors run, if need be, and lends them: for [`super::anchor::Anchors`].
-    ///
-    /// # Errors
-    /// When the kernel refuses one of them.
-    pub fn anchor_programs(&mut self) -> Result<AnchorPrograms, LoadError> {
-        self.load_single_programs()?;
-        let entries = Call::ALL.map(|call| Ok((call, self.program(program_name(call))?)));
-        let entries = entries.into_iter().collect::<Result<_, LoadError>>()?;
-        Ok(AnchorPrograms { entries, leave: self.program("leave")? })
-    }
-
-    fn program(&mut self, name: &'static str) -> Result<OwnedFd, LoadError> {
-        let missing = LoadError::Incomplete(name);
-        let program = self.ebpf.program_mut(name).and_then(|program| <&mut UProbe>::try_from(program).ok());
-        let program = program.ok_or(missing)?.fd().map_err(|error| LoadError::from_kernel(&error))?;
-        program.as_fd().try_clone_to_owned().map_err(|error| LoadError::from_kernel(&error))
     }
 
     /// Says how to walk a target's Python stack.

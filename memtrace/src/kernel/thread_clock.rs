@@ -4,7 +4,7 @@ use std::{io, os::fd::OwnedFd};
 
 use super::perf;
 
-/// Counts from when it was made; threads and processes that the thread starts count too.
+/// Counts from when it was made.
 #[derive(Debug)]
 pub struct ThreadClock {
     event: OwnedFd,

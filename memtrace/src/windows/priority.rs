@@ -7,9 +7,11 @@ const NICE: i32 = -20;
 
 /// Raises the calling thread's priority, as far as it is permitted.
 pub(super) fn raise() {
+    // Not for the threads that it starts: those only wait.
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
     let parameters = libc::sched_param { sched_priority: REAL_TIME_PRIORITY };
     // SAFETY: the call reads a live local; 0 is the calling thread.
-    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
+    let result = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
     if result == 0 {
         return;
     }

@@ -45,9 +45,10 @@ pub(super) fn hold(
     let before = instruments.meters.read(order.target).ok_or(WindowFailure::NotMetered)?;
     let clock = ProcessorClock::open(order.pid);
     let window = Window { order, instruments, before, clock };
-    let measure = window.pass(anchors, events)?;
+    let measure = window.pass(anchors, events);
+    // What failed because the process is gone, failed because it is gone.
     match identity::of(order.pid) {
-        Some(now) if now == identity => Ok(measure),
+        Some(now) if now == identity => measure,
         Some(now) if now.start_ticks == identity.start_ticks => Err(WindowFailure::Executed),
         _ => Err(WindowFailure::Gone),
     }

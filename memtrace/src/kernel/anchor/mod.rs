@@ -12,6 +12,7 @@
 
 mod definition;
 mod plan;
+mod programs;
 mod warmth;
 
 use std::{
@@ -23,15 +24,14 @@ use std::{
     time::Duration,
 };
 
-use memtrace_common::Call;
 use thiserror::Error;
 
-pub use self::definition::sweep;
 use self::{
     definition::Definition,
     plan::{Handler, Stage},
     warmth::Warmth,
 };
+pub use self::{definition::sweep, programs::AnchorPrograms};
 use super::{
     attach::Probe,
     perf,
@@ -46,9 +46,6 @@ pub const FILES_MAX: usize = 64;
 
 /// `kthreadd`. It has no memory, so no uprobe ever applies to it, and it never ends.
 const TASK_WITHOUT_MEMORY: u32 = 2;
-
-/// Threads that wait for grace periods when anchors are given up.
-const RELEASING_THREADS: usize = 16;
 
 /// Why probes cannot be armed for windows.
 #[derive(Debug, Error)]
@@ -81,8 +78,8 @@ pub enum AnchorError {
     #[error("tracefs made an event and does not show its id")]
     NoId,
     /// The object lacks a program.
-    #[error("the built-in BPF object has no program for {0}; rebuild it: cargo xtask build-ebpf")]
-    NoProgram(String),
+    #[error("the built-in BPF object has no program {0}; rebuild it: cargo xtask build-ebpf")]
+    NoProgram(&'static str),
     /// No event on the task that holds anchors.
     #[error("no anchor could be set: {0}")]
     Anchor(io::Error),
@@ -97,13 +94,6 @@ pub enum AnchorError {
         /// What the kernel said.
         error: io::Error,
     },
-}
-
-/// The programs that probes run, loaded for one event a probe.
-#[derive(Debug)]
-pub struct AnchorPrograms {
-    pub(super) entries: Vec<(Call, OwnedFd)>,
-    pub(super) leave: OwnedFd,
 }
 
 /// A file to be probed.
@@ -240,22 +230,11 @@ impl Anchors {
     }
 }
 
-impl AnchorPrograms {
-    fn of(&self, call: Call) -> Result<&OwnedFd, AnchorError> {
-        let program = self.entries.iter().find(|(other, _)| *other == call);
-        program.map(|(_, program)| program).ok_or_else(|| AnchorError::NoProgram(format!("{call:?}")))
-    }
-}
-
 impl Drop for Anchors {
-    /// All at once: events that are given up at the same time wait for the same grace periods.
+    /// One event after the other, about 100 ms each (6.12 on): they wait for grace periods under one lock of the kernel's
+    /// (`event_mutex`), so threads would wait in a row.
     fn drop(&mut self) {
-        let mut events: Vec<Event> = self.files.drain().flat_map(|(_, file)| file.events).collect();
-        let share = events.len().div_ceil(RELEASING_THREADS).max(1);
-        while !events.is_empty() {
-            let rest = events.split_off(events.len().saturating_sub(share));
-            self.releasing.push(thread::spawn(move || drop(rest)));
-        }
+        self.files.clear();
         for thread in self.releasing.drain(..) {
             // A panic has been printed by its thread.
             let _ended = thread.join();
