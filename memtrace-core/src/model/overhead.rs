@@ -37,7 +37,7 @@ pub struct Overhead {
     pub spent_share: f64,
     /// What it has cost since the process is traced.
     pub spent_share_total: f64,
-    /// Share of the last ten seconds in which probes were armed: 1 in the exact tier.
+    /// Share of the time since the process is traced in which probes were armed: 1 in the exact tier.
     pub armed_share: f64,
     /// Windows so far.
     pub windows: u64,

@@ -39,7 +39,7 @@ use crate::{
     liveness::{Follower, Told},
     publish::{Publisher, Publishing},
     serve,
-    windows::{Instruments, WindowEvent},
+    windows::{Instruments, WindowEvent, prefer},
 };
 
 /// How often the small things are seen to: looks at starting processes, the ring's timer aside.
@@ -74,6 +74,7 @@ async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
     let weaker = kernel.weaker.drain(..).map(|weakness| weakness.sentence).collect();
     let parts = KernelParts { targets: kernel.take_targets()?, log: kernel.take_log() };
 
+    prefer();
     let shutdown = Shutdown::new().context("signals cannot be caught")?;
     let publishing = Publishing { format: settings.format, show_internal: settings.show_internal };
     let publisher = Publisher::start(publishing, shutdown.trigger());
@@ -153,8 +154,9 @@ async fn flow(
     settings: &Settings,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let mut exits = pipeline.find_targets(settings);
+    // First, for it takes the worker a tenth of a second, in which it lets no process go.
     pipeline.calibrate();
+    let mut exits = pipeline.find_targets(settings);
     let mut child = launched;
     let start = Instant::now();
     let mut reports = interval_at(start + settings.interval, settings.interval);
@@ -171,8 +173,11 @@ async fn flow(
             () = &mut stop => break,
             () = until(end) => break,
             Some(event) = inputs.windows.recv() => {
-                // Its target may be armed, and waits.
-                drain(ring, &mut pipeline);
+                // Who is asked for candidates is waited for by a target that fills the ring meanwhile: whatever is in it
+                // by now is enough. What counts is that it is emptied before their fingerprints are taken.
+                if !matches!(event, WindowEvent::Candidates(_)) {
+                    drain(ring, &mut pipeline);
+                }
                 pipeline.window_event(event);
             }
             Some(told) = inputs.told.recv() => {

@@ -19,3 +19,4 @@ pub use message::{
     Borne, CandidatesRequest, Fingerprints, MemoryRange, ProbedFile, WindowEvent, WindowFailure,
     WindowMeasure, WindowOrder,
 };
+pub use priority::prefer;

@@ -5,6 +5,15 @@ const REAL_TIME_PRIORITY: i32 = 1;
 /// Where real time is not permitted: the strongest of ordinary priorities.
 const NICE: i32 = -20;
 
+/// Raises the calling thread's priority among ordinary ones, as far as it is permitted: a target that is armed waits for
+/// it, and it does little otherwise. Real time it must not have: with every call recorded it can work without a pause.
+pub fn prefer() {
+    // A thread's nice value is its own on Linux (setpriority(2), C library/kernel differences); 0 is the caller.
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!("a thread's priority stays as it is: {error}");
+    }
+}
+
 /// Raises the calling thread's priority, as far as it is permitted.
 pub(super) fn raise() {
     // Not for the threads that it starts: those only wait.
@@ -15,8 +24,5 @@ pub(super) fn raise() {
     if result == 0 {
         return;
     }
-    // A thread's nice value is its own on Linux (setpriority(2), C library/kernel differences); 0 is the caller.
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!("windows may close late: the conductor's priority stays as it is: {error}");
-    }
+    prefer();
 }

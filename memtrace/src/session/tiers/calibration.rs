@@ -1,4 +1,4 @@
-//! What a probe hit costs on this machine is measured while the first targets are traced by the defaults already.
+//! What a probe hit costs on this machine is measured before the first target is attached to.
 
 use memtrace_core::budget::Costs;
 

@@ -17,7 +17,6 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 impl Pipeline {
     pub(super) fn leave_exact(&mut self, target: u32) {
-        self.prepare_windows();
         let now_ns = monotonic_ns();
         let seed = std::hash::BuildHasher::hash_one(&self.tiers.random, now_ns);
         let candidates = self.aggregator.begin_windows(target, now_ns, seed);
@@ -72,6 +71,8 @@ impl Pipeline {
         if let Some(tiered) = self.tiers.targets.get_mut(&target) {
             tiered.leaving_since = None;
             send(&self.commands, Command::LetGo { target });
+            // Not before: the target bears its probes until the worker gets to it.
+            self.prepare_windows();
         }
     }
 

@@ -181,7 +181,7 @@ impl Pipeline {
             }
             _ => self.aggregator.void_window(target, measure.window),
         }
-        tracing::trace!("{measure:?} {share:?}, mean {}", open.mean_bytes);
+        tracing::debug!("{measure:?} {share:?}, mean {}", open.mean_bytes);
         self.tiers.controller.window_closed(target, &report, now_ns);
     }
 
