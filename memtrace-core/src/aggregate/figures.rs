@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use memtrace_common::Domain;
 
-use crate::aggregate::Certainty;
-use crate::model::{FrameRef, OtherSites, Rates, Totals};
+use crate::model::{Estimate, FrameRef, OtherSites, Rates, Totals};
 
 /// Allocations that were counted but not followed, because the ledger was full. Live figures are without them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -43,7 +42,7 @@ pub struct ProcessFigures {
     /// The rest of the sites that pass the filters.
     pub other_sites: OtherSites,
     /// How sure the totals are.
-    pub certainty: Certainty,
+    pub estimate: Estimate,
 }
 
 /// One site at one moment.
@@ -68,7 +67,7 @@ pub struct SiteFigures {
     /// Age of the oldest block that passes the filters, to 10 ms.
     pub oldest_age_ns: Option<u64>,
     /// How sure this is.
-    pub certainty: Certainty,
+    pub estimate: Estimate,
 }
 
 /// The interval over which rates and growth are taken.

@@ -42,7 +42,6 @@ mod naive;
 #[cfg(test)]
 pub(in crate::aggregate) mod tests;
 
-pub use crate::model::Estimate as Certainty;
 pub use aggregator::Aggregator;
 pub use drops::DropCounts;
 pub use figures::{ProcessFigures, SiteFigures, Unfollowed};

@@ -2,24 +2,23 @@
 
 use std::sync::Arc;
 
-use super::Certainty;
 use super::epoch::Epoch;
 use super::figures::{ProcessFigures, ReportInterval, SiteFigures};
 use super::history::Moment;
 use super::ledger::ProcessLedger;
 use super::query::{Query, Sort};
-use super::samples::{Estimate, Estimates, Passes, Tier};
+use super::samples::{Estimates, Passes, SampleEstimate, Tier};
 use super::shared::Shared;
 use super::sites::SiteNumber;
 use super::views::{Filter, Passing, SiteView, keep_top, sample_filter, whole};
 use crate::estimate::Interval;
-use crate::model::Totals;
+use crate::model::{Estimate, Totals};
 
 const MINUTE_NS: f64 = 60e9;
 
 /// What the samples say of each site that has any, by number.
 #[derive(Debug, Default)]
-struct SampledSites(Vec<Option<Estimate>>);
+struct SampledSites(Vec<Option<SampleEstimate>>);
 
 impl SampledSites {
     fn of(estimates: Option<&Estimates<'_>>, sites: usize) -> Self {
@@ -30,7 +29,7 @@ impl SampledSites {
         Self(sampled)
     }
 
-    fn get(&self, site: usize) -> Option<&Estimate> {
+    fn get(&self, site: usize) -> Option<&SampleEstimate> {
         self.0.get(site)?.as_ref()
     }
 
@@ -66,7 +65,7 @@ impl Moments<'_> {
         &self,
         live_bytes: u64,
         before: impl Fn(&Moment) -> u64,
-        sampled: Option<&Estimate>,
+        sampled: Option<&SampleEstimate>,
     ) -> Option<Interval> {
         let basis = self.basis?;
         let exact_bytes = live_bytes.wrapping_sub(before(basis)).cast_signed() as f64;
@@ -102,7 +101,7 @@ impl ProcessLedger {
             rates: self.interval.rates(&totals, now_ns),
             sites: views.iter().map(|view| self.site_figures(view, &moments, estimates.as_ref())).collect(),
             other_sites,
-            certainty: self.certainty(&moments, estimates.as_ref()),
+            estimate: self.estimate(&moments, estimates.as_ref()),
         }
     }
 
@@ -209,17 +208,17 @@ impl ProcessLedger {
             allocations_per_second: self.interval.rate(view.allocations(), moments.now_ns),
             oldest_age_ns: (view.born_min_ns != u64::MAX)
                 .then(|| moments.now_ns.saturating_sub(view.born_min_ns)),
-            certainty: certainty(exact, view.sampled, view.growth_per_minute, survival),
+            estimate: estimate(exact, view.sampled, view.growth_per_minute, survival),
         }
     }
 
     /// Of the process as a whole.
-    fn certainty(&self, moments: &Moments<'_>, estimates: Option<&Estimates<'_>>) -> Certainty {
+    fn estimate(&self, moments: &Moments<'_>, estimates: Option<&Estimates<'_>>) -> Estimate {
         let sampled = estimates.map(Estimates::process);
         let exact = (self.totals.live_bytes, self.totals.live_blocks);
         let growth = moments.growth_per_minute(exact.0, Moment::live_bytes_total, sampled.as_ref());
         let survival = estimates.map_or([None; 3], |estimates| estimates.survival(None));
-        certainty(exact, sampled.as_ref(), growth, survival)
+        estimate(exact, sampled.as_ref(), growth, survival)
     }
 }
 
@@ -231,14 +230,14 @@ impl SiteView<'_> {
 }
 
 /// What is exact is certain, and adds to the samples without widening what they say.
-fn certainty(
+fn estimate(
     exact: (u64, u64),
-    sampled: Option<&Estimate>,
+    sampled: Option<&SampleEstimate>,
     growth_bytes_per_minute: Option<Interval>,
     survival: [Option<Interval>; 3],
-) -> Certainty {
+) -> Estimate {
     let (exact_bytes, exact_blocks) = (Interval::exact(exact.0 as f64), Interval::exact(exact.1 as f64));
-    Certainty {
+    Estimate {
         live_bytes: sampled.map_or(exact_bytes, |sampled| sampled.live_bytes.plus(exact_bytes)),
         live_blocks: sampled.map_or(exact_blocks, |sampled| sampled.live_blocks.plus(exact_blocks)),
         growth_bytes_per_minute,

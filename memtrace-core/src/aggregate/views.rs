@@ -5,7 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use super::blocks::Block;
 use super::epoch::Epoch;
 use super::query::{Query, Sort};
-use super::samples::{Estimate, Passes};
+use super::samples::{Passes, SampleEstimate};
 use super::sites::{Site, SiteNumber};
 use crate::estimate::Interval;
 use crate::model::OtherSites;
@@ -69,9 +69,9 @@ pub(super) struct SiteView<'a> {
     /// Of the ledger's blocks.
     pub(super) passing: Passing,
     /// Of the samples that pass the filter.
-    pub(super) sampled_passing: Option<&'a Estimate>,
+    pub(super) sampled_passing: Option<&'a SampleEstimate>,
     /// Of all samples.
-    pub(super) sampled: Option<&'a Estimate>,
+    pub(super) sampled: Option<&'a SampleEstimate>,
     /// The ledger's growth a minute and the samples' together.
     pub(super) growth_per_minute: Option<Interval>,
     /// Birth of the oldest block that passes; `u64::MAX` when there is none.

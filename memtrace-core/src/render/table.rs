@@ -115,7 +115,7 @@ impl Block<'_> {
         }
         let activity = self.fitted(&process_activity(process));
         self.line(&activity);
-        self.certainty(process);
+        self.estimate(process);
         if process.totals.frees_unknown > 0 {
             let frees = units::counted(process.totals.frees_unknown, "free");
             let line =
@@ -129,7 +129,7 @@ impl Block<'_> {
         self.sites(process);
     }
 
-    fn certainty(&mut self, process: &ProcessSnapshot) {
+    fn estimate(&mut self, process: &ProcessSnapshot) {
         let tier = self.fitted(&format!("  {}", tier_line(&process.overhead)));
         self.line(&tier);
         if let Some(errors) = error_line(&process.estimate) {

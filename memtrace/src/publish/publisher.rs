@@ -241,7 +241,7 @@ impl Thread {
             growth_bytes: figures.growth_bytes,
             allocations_per_second: figures.allocations_per_second,
             oldest_age_ns: figures.oldest_age_ns,
-            estimate: figures.certainty,
+            estimate: figures.estimate,
             frames,
         }
     }

@@ -177,7 +177,7 @@ impl Pipeline {
             probes: process.probes as u64,
             rss_bytes: if is_running { process::rss_bytes(process.info.pid) } else { None },
             totals: figures.totals,
-            estimate: figures.certainty,
+            estimate: figures.estimate,
             overhead: self.tiers.overhead(process.target),
             rates: figures.rates,
             sites: figures.sites.into_iter().map(|figures| self.draft_site(figures)).collect(),

@@ -1,6 +1,6 @@
 //! What the samples say at one moment, of each site and of the process.
 //!
-//! In: a book, a moment, and one in the past for growth. Out: [`Estimate`]s. One pass over the samples and a sort.
+//! In: a book, a moment, and one in the past for growth. Out: [`SampleEstimate`]s. One pass over the samples and a sort.
 
 use super::book::SampleBook;
 use super::presence::Presence;
@@ -14,7 +14,7 @@ const SURVIVAL_AGES_NS: [u64; 3] = [10_000_000_000, 60_000_000_000, 300_000_000_
 
 /// What is said of a site, or of all of them.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(in crate::aggregate) struct Estimate {
+pub(in crate::aggregate) struct SampleEstimate {
     pub(in crate::aggregate) live_bytes: Interval,
     pub(in crate::aggregate) live_blocks: Interval,
     /// Since the moment that growth is measured against.
@@ -85,13 +85,13 @@ impl<'a> Estimates<'a> {
     }
 
     /// Every site of which there is something to say, in order.
-    pub(in crate::aggregate) fn sites(&self) -> impl Iterator<Item = (SiteNumber, Estimate)> + '_ {
+    pub(in crate::aggregate) fn sites(&self) -> impl Iterator<Item = (SiteNumber, SampleEstimate)> + '_ {
         let by_site = self.seen.chunk_by(|left, right| left.sample.site == right.sample.site);
         by_site.map(|seen| (seen[0].sample.site, estimate(seen)))
     }
 
     /// The process as a whole.
-    pub(in crate::aggregate) fn process(&self) -> Estimate {
+    pub(in crate::aggregate) fn process(&self) -> SampleEstimate {
         let mut seen = self.seen.clone();
         seen.sort_unstable_by_key(|seen| (seen.sample.cluster(), seen.sample.number));
         estimate(&seen)
@@ -119,7 +119,7 @@ fn bounded(certain: Interval, possible: Interval) -> Interval {
     Interval { value: certain.value, low: certain.low, high: certain.high.max(possible.high) }
 }
 
-fn estimate(seen: &[Seen<'_>]) -> Estimate {
+fn estimate(seen: &[Seen<'_>]) -> SampleEstimate {
     let heaviest_blocks = heaviest(seen, |_| 1.0);
     let heaviest_bytes = heaviest(seen, bytes);
     let sum = |heaviest: f64, amount: fn(&Seen<'_>) -> f64| total(&parts(seen, amount), heaviest);
@@ -134,7 +134,7 @@ fn estimate(seen: &[Seen<'_>]) -> Estimate {
     let unknown =
         seen.iter().map(|seen| seen.sample.weight * bytes(seen) * (seen.now.possible - seen.now.certain));
     let alive = seen.iter().filter(|seen| seen.is_alive());
-    Estimate {
+    SampleEstimate {
         live_bytes,
         live_blocks,
         growth_bytes: growth(seen, heaviest_bytes),

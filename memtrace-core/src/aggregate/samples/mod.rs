@@ -35,7 +35,7 @@ mod tests;
 
 pub(super) use book::{Adopted, SampleBook, Tier};
 pub(super) use closing::{Births, Closed};
-pub(super) use estimates::{Estimate, Estimates, Passes};
+pub(super) use estimates::{Estimates, Passes, SampleEstimate};
 pub use followed::Verdict;
 pub use sample::SampleNumber;
 pub use window::{Candidate, WindowShare, WindowStart};

@@ -29,7 +29,7 @@ fn at_the_limit_some_samples_are_dropped_and_the_rest_weighs_more() {
     assert_eq!(dropped + fixture.aggregator.samples() as u64, 3_000);
     let figures = fixture.figures(Sort::Live);
     assert_adds_up(&figures);
-    let live = figures.certainty.live_bytes;
+    let live = figures.estimate.live_bytes;
     assert!(live.low <= truth && truth <= live.high, "{truth} {live:?}");
     assert!((live.value / truth - 1.0).abs() < 0.25, "{truth} {live:?}");
     assert!((figures.totals.allocations as f64 / 30_000.0 - 1.0).abs() < 1e-9, "allocations are not thinned");

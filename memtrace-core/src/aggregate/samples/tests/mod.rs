@@ -179,16 +179,16 @@ fn assert_adds_up(figures: &ProcessFigures) {
     let other = figures.other_sites;
     let live = (figures.totals.live_bytes, figures.totals.live_blocks);
     assert_eq!((sum.0 + other.live_bytes, sum.1 + other.live_blocks), live);
-    let all = figures.sites.iter().map(|site| &site.certainty).chain([&figures.certainty]);
-    for interval in all.flat_map(|certainty| {
-        let intervals = [certainty.live_bytes, certainty.live_blocks].map(Some).into_iter();
-        intervals.chain([certainty.growth_bytes_per_minute]).chain(certainty.survival).flatten()
+    let all = figures.sites.iter().map(|site| &site.estimate).chain([&figures.estimate]);
+    for interval in all.flat_map(|estimate| {
+        let intervals = [estimate.live_bytes, estimate.live_blocks].map(Some).into_iter();
+        intervals.chain([estimate.growth_bytes_per_minute]).chain(estimate.survival).flatten()
     }) {
         let (low, high) =
             (interval.low - 1e-6 * interval.low.abs(), interval.high + 1e-6 * interval.high.abs());
         assert!(low <= interval.value && interval.value <= high, "{interval:?}");
     }
-    let off = (figures.certainty.live_bytes.value - figures.totals.live_bytes as f64).abs();
+    let off = (figures.estimate.live_bytes.value - figures.totals.live_bytes as f64).abs();
     assert!(off <= 1.0 + (figures.sites.len() as f64 + other.sites as f64), "rounding only: {off}");
 }
 

@@ -15,8 +15,8 @@ fn a_sample_stands_for_as_many_blocks_as_its_window_missed() {
     assert_eq!(fixture.live(), (15_000, 200));
     let figures = fixture.figures(Sort::Live);
     assert_eq!((figures.totals.allocations, figures.totals.allocated_bytes), (200, 15_000));
-    assert_eq!(figures.certainty.sampled_blocks, 2);
-    let live = figures.sites[0].certainty.live_bytes;
+    assert_eq!(figures.estimate.sampled_blocks, 2);
+    let live = figures.sites[0].estimate.live_bytes;
     assert!(live.low < 1_000.0 && live.high > 50_000.0, "one sample says little: {live:?}");
 }
 
@@ -106,8 +106,8 @@ fn a_block_whose_realloc_is_not_seen_to_end_is_unknown_until_it_is_looked_at() {
     fixture.begin(0x10);
     fixture.close(1.0);
     let figures = fixture.figures(Sort::Live);
-    assert_eq!((figures.totals.live_bytes, figures.certainty.sampled_blocks), (0, 0));
-    assert!(figures.certainty.unknown_bytes > 0, "listed though nothing is known to live");
+    assert_eq!((figures.totals.live_bytes, figures.estimate.sampled_blocks), (0, 0));
+    assert!(figures.estimate.unknown_bytes > 0, "listed though nothing is known to live");
     assert_eq!(figures.sites.len(), 1);
     fixture.all_live();
     assert_eq!(fixture.live(), (100, 1));
@@ -122,14 +122,14 @@ fn unknown_blocks_count_only_for_the_upper_bound() {
     }
     let candidates = fixture.close(0.5);
     fixture.all_live();
-    let before = fixture.figures(Sort::Live).certainty.live_bytes;
+    let before = fixture.figures(Sort::Live).estimate.live_bytes;
     for candidate in &candidates[..50] {
         fixture.aggregator.judged(1, candidate.sample, Verdict::Unknown, fixture.now_ns);
     }
     fixture.now_ns += MS;
     let figures = fixture.figures(Sort::Live);
     assert_adds_up(&figures);
-    let after = figures.certainty;
+    let after = figures.estimate;
     assert_eq!((figures.totals.live_bytes, after.sampled_blocks), (1_000, 50));
     assert!((990..=1_000).contains(&after.unknown_bytes), "{}", after.unknown_bytes);
     assert!(after.live_bytes.low < before.low);
@@ -173,7 +173,7 @@ fn candidates_without_a_fingerprint_are_unknown() {
     fixture.aggregator.close_window(1, window, &share);
     fixture.now_ns += SECOND;
     assert_eq!(fixture.live(), (0, 0));
-    assert!(fixture.figures(Sort::Live).certainty.live_bytes.high > 0.0);
+    assert!(fixture.figures(Sort::Live).estimate.live_bytes.high > 0.0);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_share_that_cannot_be_told_from_nothing_leaves_no_upper_bound() {
     fixture.aggregator.close_window(1, 1, &share);
     fixture.now_ns = 20 * SECOND;
     fixture.all_live();
-    let live = fixture.figures(Sort::Live).certainty.live_bytes;
+    let live = fixture.figures(Sort::Live).estimate.live_bytes;
     assert!((live.value - 1_000.0).abs() < 1e-6 && live.high.is_infinite() && live.low < 100.0, "{live:?}");
 }
 

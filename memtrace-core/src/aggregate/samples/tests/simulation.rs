@@ -47,8 +47,8 @@ impl Hits {
     }
 }
 
-fn certainty(figures: &ProcessFigures, habit: usize) -> Option<&super::super::super::Certainty> {
-    figures.sites.iter().find(|site| line(site) == habit as u32 + 1).map(|site| &site.certainty)
+fn estimate(figures: &ProcessFigures, habit: usize) -> Option<&crate::model::Estimate> {
+    figures.sites.iter().find(|site| line(site) == habit as u32 + 1).map(|site| &site.estimate)
 }
 
 /// A report every 2.1 s, over this many seeds.
@@ -71,11 +71,11 @@ fn the_truth_lies_in_the_interval_and_the_estimates_are_right_on_average() {
     let mut process = Hits::default();
     reports(12, |_, world, figures| {
         for (habit, hits) in sites.iter_mut().enumerate() {
-            if let Some(certainty) = certainty(figures, habit) {
-                hits.add(certainty.live_bytes, world.live_bytes[habit] as f64);
+            if let Some(estimate) = estimate(figures, habit) {
+                hits.add(estimate.live_bytes, world.live_bytes[habit] as f64);
             }
         }
-        process.add(figures.certainty.live_bytes, world.live_bytes.iter().sum::<u64>() as f64);
+        process.add(figures.estimate.live_bytes, world.live_bytes.iter().sum::<u64>() as f64);
     });
     for (hits, name) in sites.iter().chain([&process]).zip(["leak", "cache", "churn", "flood", "process"]) {
         assert!(hits.share() >= 0.9, "{name}: {hits:?}, {} held, bias {}", hits.share(), hits.bias());
@@ -96,7 +96,7 @@ fn intervals_shrink_as_windows_add_up() {
     let width = |interval: Interval| (interval.high - interval.low) / interval.value;
     let (mut early, mut late) = (0.0, 0.0);
     reports(6, |report, _, figures| {
-        let leak = certainty(figures, LEAK).map_or(f64::INFINITY, |leak| width(leak.live_bytes));
+        let leak = estimate(figures, LEAK).map_or(f64::INFINITY, |leak| width(leak.live_bytes));
         early += if report == 2 { leak } else { 0.0 };
         late += if report == 16 { leak } else { 0.0 };
     });
@@ -114,17 +114,17 @@ fn the_leak_ranks_first_by_growth_and_the_filled_cache_does_not() {
         }
         let figures = world.fixture.figures(Sort::Growth);
         assert_eq!(line(&figures.sites[0]), LEAK as u32 + 1, "seed {seed}");
-        let rate = |habit| certainty(&figures, habit).and_then(|known| known.growth_bytes_per_minute);
+        let rate = |habit| estimate(&figures, habit).and_then(|known| known.growth_bytes_per_minute);
         let (leak, cache) = (rate(LEAK).expect("listed"), rate(CACHE).expect("listed"));
         assert!(leak.low > 0.0, "seed {seed}: {leak:?}");
         assert!(cache.low <= 0.0 && cache.value.abs() < leak.value / 10.0, "seed {seed}: {cache:?}");
         growth.add(leak, 40.0 * 150.0 * 60.0);
-        let [ten, minute, _] = certainty(&figures, LEAK).expect("listed").survival;
+        let [ten, minute, _] = estimate(&figures, LEAK).expect("listed").survival;
         let (ten, minute) = (ten.expect("old enough"), minute.expect("old enough"));
         assert!(ten.value > 0.95 && minute.value > 0.95, "seed {seed}: {ten:?} {minute:?}");
-        let churn = certainty(&figures, CHURN).expect("listed").survival[0].expect("old enough");
+        let churn = estimate(&figures, CHURN).expect("listed").survival[0].expect("old enough");
         assert!(churn.low < 0.01 && churn.value < 0.1, "seed {seed}: {churn:?}");
-        let flood = certainty(&figures, FLOOD).map_or(0.0, |flood| flood.live_bytes.value);
+        let flood = estimate(&figures, FLOOD).map_or(0.0, |flood| flood.live_bytes.value);
         assert!(flood < 10_000.0, "seed {seed}: {flood}");
     }
     assert!(growth.hits >= 5 && growth.bias().abs() < 0.15, "{growth:?}");

@@ -26,8 +26,8 @@ fn the_ledgers_blocks_are_taken_along_with_nothing_lost_where_there_is_room() {
         figures.sites.iter().map(|site| (line(site), site.live_bytes, site.live_blocks)).collect::<Vec<_>>()
     };
     assert_eq!(live(&after), live(&before));
-    let certain = after.certainty.live_bytes;
-    assert!((certain.high - certain.low).abs() < 1e-6, "drawn with certainty: {certain:?}");
+    let certain = after.estimate.live_bytes;
+    assert!((certain.high - certain.low).abs() < 1e-6, "drawn with estimate: {certain:?}");
     assert_eq!(fixture.aggregator.live_blocks(), 0, "the ledger is empty");
     fixture.free(LIBC, 16); // seen before the probes went
     fixture.now_ns += SECOND;
@@ -39,9 +39,9 @@ fn the_ledgers_blocks_are_taken_along_with_nothing_lost_where_there_is_room() {
 fn many_blocks_are_taken_along_by_their_bytes() {
     let mut held = 0;
     for seed in 1..=10 {
-        let (taken, truth, certainty) = adopt_many(seed);
+        let (taken, truth, estimate) = adopt_many(seed);
         assert!((10_000..=crate::limits::SAMPLES_ADOPTED).contains(&taken), "{taken}");
-        let (bytes, blocks) = (certainty.live_bytes, certainty.live_blocks);
+        let (bytes, blocks) = (estimate.live_bytes, estimate.live_blocks);
         held += u32::from(bytes.low <= truth && truth <= bytes.high);
         held += u32::from(blocks.low <= 60_000.0 && 60_000.0 <= blocks.high);
         assert!((bytes.high - bytes.low) / bytes.value < 0.01, "the large ones are certain: {bytes:?}");
@@ -50,7 +50,7 @@ fn many_blocks_are_taken_along_by_their_bytes() {
 }
 
 /// How many of 60,000 blocks were taken along, how many bytes these have, and what is said of them.
-fn adopt_many(seed: u64) -> (usize, f64, crate::aggregate::Certainty) {
+fn adopt_many(seed: u64) -> (usize, f64, crate::model::Estimate) {
     let mut fixture = Fixture::exact(Limits::default());
     let mut truth = 0;
     for address in 1..=60_000_u64 {
@@ -68,7 +68,7 @@ fn adopt_many(seed: u64) -> (usize, f64, crate::aggregate::Certainty) {
     }
     fixture.now_ns = SECOND;
     let taken = fixture.aggregator.begin_windows(1, SECOND, seed).len();
-    (taken, truth as f64, fixture.figures(Sort::Live).certainty)
+    (taken, truth as f64, fixture.figures(Sort::Live).estimate)
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn back_in_the_exact_tier_samples_end_and_the_ledger_counts_the_rest() {
     assert_eq!(fixture.live(), (237, 4));
     let figures = fixture.figures(Sort::Live);
     assert_eq!(figures.totals.frees_unknown, 1);
-    assert_eq!(figures.certainty.sampled_blocks, 2);
+    assert_eq!(figures.estimate.sampled_blocks, 2);
     crate::aggregate::tests::assert_consistent(&fixture.aggregator, 1);
     assert_eq!(fixture.aggregator.begin_windows(1, fixture.now_ns, 1).len(), 2, "the ledger's");
     assert_eq!(fixture.live(), (237, 4));
@@ -146,14 +146,14 @@ fn exact_figures_are_exact() {
     }
     fixture.now_ns = 200 * SECOND;
     let site = fixture.figures(Sort::Live).sites.remove(0);
-    for certainty in [site.certainty, fixture.figures(Sort::Live).certainty] {
-        let growth = certainty.growth_bytes_per_minute.expect("older than a second");
+    for estimate in [site.estimate, fixture.figures(Sort::Live).estimate] {
+        let growth = estimate.growth_bytes_per_minute.expect("older than a second");
         assert!((growth.value / 6_000.0 - 1.0).abs() < 0.03, "{growth:?}");
         assert_eq!(
             (growth.low.to_bits(), growth.high.to_bits()),
             (growth.value.to_bits(), growth.value.to_bits())
         );
-        assert_eq!(certainty.live_bytes, crate::estimate::Interval::exact(20_000.0));
-        assert_eq!(certainty.survival, [None; 3]);
+        assert_eq!(estimate.live_bytes, crate::estimate::Interval::exact(20_000.0));
+        assert_eq!(estimate.survival, [None; 3]);
     }
 }
