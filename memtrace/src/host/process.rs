@@ -150,6 +150,15 @@ pub fn comm(pid: u32) -> Option<String> {
     Some(String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or(&text)).into_owned())
 }
 
+/// Private writable mappings of a process, in bytes: its heap is among them.
+#[must_use]
+pub fn data_bytes(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{}/status", live_thread(pid))).ok()?;
+    let kilobytes = text.lines().find_map(|line| line.strip_prefix("VmData:"))?;
+    let kilobytes: u64 = kilobytes.trim().strip_suffix(" kB")?.parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
 /// The process that a task belongs to.
 #[must_use]
 pub fn process_of(task: u32) -> Option<u32> {

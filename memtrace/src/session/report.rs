@@ -171,22 +171,25 @@ impl Pipeline {
             ));
         }
         let is_running = process.state == State::Running;
+        // Of a process that has ended nothing is known any more; its figures are from when it was.
+        let data_bytes = process::data_bytes(process.info.pid).filter(|_| is_running).unwrap_or(u64::MAX);
         Some(DraftProcess {
             info: process.info.clone(),
             state: if is_running { ProcessState::Running } else { ProcessState::Exited },
             probes: process.probes as u64,
             rss_bytes: if is_running { process::rss_bytes(process.info.pid) } else { None },
             totals: figures.totals,
-            estimate: figures.estimate,
+            estimate: figures.estimate.within(data_bytes),
             overhead: self.tiers.overhead(process.target),
             rates: figures.rates,
-            sites: figures.sites.into_iter().map(|figures| self.draft_site(figures)).collect(),
+            sites: figures.sites.into_iter().map(|figures| self.draft_site(figures, data_bytes)).collect(),
             other_sites: figures.other_sites,
             notes,
         })
     }
 
-    fn draft_site(&self, figures: SiteFigures) -> DraftSite {
+    fn draft_site(&self, mut figures: SiteFigures, data_bytes: u64) -> DraftSite {
+        figures.estimate = figures.estimate.within(data_bytes);
         let frames = figures.frames.iter().map(|frame| self.draft_frame(*frame)).collect();
         DraftSite { figures, frames }
     }
