@@ -24,16 +24,11 @@ pub struct Estimate {
 
 impl Estimate {
     /// What the kernel's own figure leaves possible: no more bytes live than the process has mapped as writable and
-    /// private, and so no more than that have come or gone in a minute. A figure that is exact stays as it is.
+    /// private. A figure that is exact stays as it is.
     #[must_use]
     pub fn within(mut self, data_bytes: u64) -> Self {
         if !self.live_bytes.is_exact() {
             self.live_bytes.high = self.live_bytes.high.min((data_bytes as f64).max(self.live_bytes.value));
-        }
-        if let Some(growth) = self.growth_bytes_per_minute.as_mut().filter(|growth| !growth.is_exact()) {
-            let most = self.live_bytes.high;
-            growth.high = growth.high.min(most.max(growth.value));
-            growth.low = growth.low.max((-(data_bytes as f64)).min(growth.value));
         }
         self
     }
@@ -57,11 +52,9 @@ mod tests {
 
     #[test]
     fn no_more_lives_than_the_process_has_mapped() {
-        let growth = Some(Interval { value: 10.0, low: f64::NEG_INFINITY, high: f64::INFINITY });
-        let open = Estimate { live_bytes: OPEN, growth_bytes_per_minute: growth, ..Estimate::default() };
+        let open = Estimate { live_bytes: OPEN, ..Estimate::default() };
         let bounded = open.within(400);
         assert_eq!(bounded.live_bytes, Interval { high: 400.0, ..OPEN });
-        assert_eq!(bounded.growth_bytes_per_minute, Some(Interval { value: 10.0, low: -400.0, high: 400.0 }));
         assert_eq!(open.within(70).live_bytes.high, 100.0, "a bound below the estimate is the estimate");
     }
 
