@@ -1,4 +1,4 @@
-//! How fast a site's blocks die at each age, to judge the time since a sample was last seen alive.
+//! How fast a site's blocks die at each age, or are lost from sight, to judge the time since a sample was last seen alive.
 //!
 //! A sample is looked at again after a sixteenth of its age or so, and counts as alive until then. Where blocks die,
 //! some of those already have. The share that still lives is taken as `(age then / age now)^rate`: the same share dies
@@ -59,7 +59,7 @@ impl Declines {
         self.add(site, from_ns, 0.0, growth(from_ns, to_ns));
     }
 
-    /// It was alive at one age, and dead when it would have been of another.
+    /// It was alive at one age, and dead or not to be recognized when it would have been of another.
     pub(super) fn died(&mut self, site: SiteNumber, from_ns: u64, to_ns: u64) {
         self.add(site, from_ns, 1.0, growth(from_ns, to_ns) / 2.0);
     }

@@ -66,6 +66,11 @@ impl Followed {
             (Verdict::Dead, _) => return self.end(number, time_ns),
             (Verdict::Unknown, State::Alive { checked_ns }) => {
                 sample.state = State::Unknown { since_ns: checked_ns };
+                // Unknown is not alive: who is looked at for the first time in a slot that is used again and again has
+                // mostly died, and is not proven dead. Were it no death here, the young would all be taken for alive
+                // until they are looked at.
+                let ages_ns = (sample.age_ns(checked_ns), sample.age_ns(time_ns));
+                self.declines.died(sample.site, ages_ns.0, ages_ns.1);
             }
             (Verdict::Alive, _) if time_ns > before_ns => {
                 sample.state = State::Alive { checked_ns: time_ns };
@@ -82,8 +87,11 @@ impl Followed {
         let mut sample = self.samples.remove(&number)?;
         let after_ns = sample.alive_until_ns();
         let before_ns = before_ns.max(after_ns);
+        // Who was unknown before has been counted then.
+        if matches!(sample.state, State::Alive { .. }) {
+            self.declines.died(sample.site, sample.age_ns(after_ns), sample.age_ns(before_ns));
+        }
         sample.state = State::Died { after_ns, before_ns };
-        self.declines.died(sample.site, sample.age_ns(after_ns), sample.age_ns(before_ns));
         self.cohorts.ended(&sample);
         self.ended.push_back(sample);
         Some(sample)
