@@ -108,9 +108,12 @@ impl SampleBook {
     /// Follows a sample from now on, if it lives.
     fn settle(&mut self, number: SampleNumber, born: &Born, share: &WindowShare, stretch: Stretch) {
         let weight = weight(born, share);
+        let age_ns = share.closed_ns.saturating_sub(born.born_ns);
         if born.fortune == Fortune::Ended {
+            self.followed.declines.died(born.site, 0, age_ns);
             return self.followed.cohorts.ended_at_once(born.site, weight, share.armed_ns);
         }
+        self.followed.declines.survived(born.site, 0, age_ns);
         let is_known = born.fortune == Fortune::Alive && born.has_print;
         let seen_ns = share.closed_ns.max(born.born_ns);
         let state = if is_known {

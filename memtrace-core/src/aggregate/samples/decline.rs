@@ -61,7 +61,22 @@ impl Declines {
 
     /// It was alive at one age, and dead or not to be recognized when it would have been of another.
     pub(super) fn died(&mut self, site: SiteNumber, from_ns: u64, to_ns: u64) {
-        self.add(site, from_ns, 1.0, growth(from_ns, to_ns) / 2.0);
+        let growth = growth(from_ns, to_ns);
+        let class = class(from_ns);
+        let lived = lived_by_the_dead(self.rate(site, class), growth);
+        self.add(site, from_ns, 1.0, lived);
+    }
+
+    /// The age at which a block has died, as likely before as after, that was alive at one age and dead at a later one.
+    pub(super) fn death_age_ns(&self, site: SiteNumber, from_ns: u64, to_ns: u64) -> u64 {
+        let growth = growth(from_ns, to_ns);
+        if growth <= 0.0 {
+            return u64::midpoint(from_ns, to_ns);
+        }
+        let rate = self.rate(site, class(from_ns)).max(1e-3);
+        let median = (f64::midpoint(1.0, f64::from(-rate * growth).exp())).powf(-1.0 / f64::from(rate));
+        let age_ns = from_ns.max(AGE_MIN_NS) as f64 * median;
+        (age_ns as u64).clamp(from_ns, to_ns)
     }
 
     fn add(&mut self, site: SiteNumber, from_ns: u64, deaths: f32, lived: f32) {
@@ -76,11 +91,24 @@ impl Declines {
         if growth <= 0.0 {
             return 1.0;
         }
-        let class = class(from_ns);
-        let usual = self.process[class].rate(RATE_UNSEEN);
-        let rate = self.sites.get(&site).map_or(usual, |tolls| tolls[class].rate(usual));
-        f64::from(-rate * growth).exp()
+        f64::from(-self.rate(site, class(from_ns)) * growth).exp()
     }
+
+    fn rate(&self, site: SiteNumber, class: usize) -> f32 {
+        let usual = self.process[class].rate(RATE_UNSEEN);
+        self.sites.get(&site).map_or(usual, |tolls| tolls[class].rate(usual))
+    }
+}
+
+/// How much of a growth in age those have lived through, on average, who died in it: the mean of an exponential
+/// distribution that is cut off. Half of it, were the rate 0; the rate follows from this in turn (an EM step for each
+/// death), so that where all die at once the rate rises beyond what the time between two looks could tell.
+fn lived_by_the_dead(rate: f32, growth: f32) -> f32 {
+    let turns = rate * growth;
+    if turns < 0.01 {
+        return growth / 2.0;
+    }
+    (1.0 / rate - growth / turns.exp_m1()).max(0.0)
 }
 
 /// Natural logarithm of how often an age is contained in a later one.
