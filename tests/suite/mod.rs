@@ -22,4 +22,5 @@ mod refusals;
 mod semantics;
 mod short_lives;
 mod threads;
+mod tiers;
 mod traces_left;

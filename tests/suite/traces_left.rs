@@ -1,11 +1,10 @@
 //! What memtrace leaves behind when it goes: nothing, however it goes.
 
-use std::fs;
-
 use crate::support::memtrace::Memtrace;
 use crate::support::poll;
 use crate::support::target::Target;
 use crate::support::text_segment::changed_libc_bytes;
+use crate::support::traces::tracefs_events;
 
 #[test]
 fn a_stopped_memtrace_leaves_no_probe() {
@@ -29,15 +28,11 @@ fn assert_no_probe_after(end: impl FnOnce(Memtrace)) {
     program.go(10);
     assert!(changed_libc_bytes(program.pid()) > 0, "the test can see a probe");
     assert_eq!(changed_libc_bytes(untouched.pid()), 0, "a process that is not traced is not touched");
+    let own = memtrace.kernel_pid().as_raw_pid().cast_unsigned();
     end(memtrace);
     let clean = || (changed_libc_bytes(program.pid()) == 0).then_some(());
     poll::wait_until("libc's code is as in its file again", clean, String::new);
-    assert_eq!(tracefs_events(), "", "no tracefs event is left");
+    assert_eq!(tracefs_events(own), "", "no tracefs event is left");
     program.go(10);
     assert!(program.is_alive());
-}
-
-fn tracefs_events() -> String {
-    fs::read_to_string("/sys/kernel/tracing/uprobe_events")
-        .expect("tracefs is mounted at /sys/kernel/tracing")
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -28,6 +29,14 @@ impl Memtrace {
     /// The same within a budget: the default one, or as the arguments say.
     pub(crate) fn start_within_budget(arguments: &[&str]) -> Self {
         Self::start_plain(arguments)
+    }
+
+    /// Follows one process within a budget, and returns when its probes are in place.
+    pub(crate) fn follow_within_budget(program: &Target, arguments: &[&str]) -> Self {
+        let pid = program.pid().to_string();
+        let memtrace = Self::start_within_budget(&[&["--pid", &pid], arguments].concat());
+        memtrace.wait_attached(program.pid());
+        memtrace
     }
 
     fn start_plain(arguments: &[&str]) -> Self {
@@ -84,12 +93,28 @@ impl Memtrace {
     /// Waits until a snapshot that was begun after this call has an answer. The next one may be half written, so it
     /// is the one after that.
     pub(crate) fn wait_for_snapshot<T>(&self, what: &str, ask: impl Fn(&Snapshot) -> Option<T>) -> T {
-        let first = match self.said().snapshots.len() {
+        self.wait_long_for_snapshot(poll::PATIENCE, what, ask)
+    }
+
+    /// The same for what takes long by design.
+    pub(crate) fn wait_long_for_snapshot<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        ask: impl Fn(&Snapshot) -> Option<T>,
+    ) -> T {
+        let mut next = match self.said().snapshots.len() {
             0 => 0,
             seen => seen + 1,
         };
-        let found = || self.said().snapshots.iter().skip(first).find_map(&ask);
-        poll::wait_until(what, found, || self.describe())
+        let found = || {
+            let said = self.said();
+            let found = said.snapshots.iter().skip(next).find_map(&ask);
+            next = next.max(said.snapshots.len());
+            found
+        };
+        let found = poll::try_wait_for(patience, found);
+        found.unwrap_or_else(|| panic!("waited {patience:?} in vain until {what}\n{}", self.describe()))
     }
 
     /// Waits until stderr has these words.
@@ -138,8 +163,9 @@ impl Memtrace {
         let said = self.said();
         let last = said.snapshots.last().map(|snapshot| {
             let processes = snapshot.processes.iter();
-            let seen: Vec<_> =
-                processes.map(|found| (found.pid, found.comm.clone(), found.state, found.probes)).collect();
+            let seen: Vec<_> = processes
+                .map(|it| (it.pid, it.comm.clone(), it.state, it.probes, it.overhead.clone()))
+                .collect();
             (seen, snapshot.quality.clone())
         });
         let ended = self.readers.iter().any(JoinHandle::is_finished);

@@ -16,8 +16,13 @@ pub(crate) fn wait_until<T>(
 }
 
 /// The same for a caller that has to clean up first: None after [`PATIENCE`].
-pub(crate) fn try_wait_until<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn try_wait_until<T>(ask: impl FnMut() -> Option<T>) -> Option<T> {
+    try_wait_for(PATIENCE, ask)
+}
+
+/// The same for what takes long by design.
+pub(crate) fn try_wait_for<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = ask() {
             return Some(found);

@@ -16,6 +16,13 @@ pub(crate) struct Python {
     pub(crate) has_numpy: bool,
 }
 
+impl Python {
+    /// False for those in the root directory of another release.
+    pub(crate) fn is_of_this_system(&self) -> bool {
+        releases::split(&self.path).is_none()
+    }
+}
+
 const QUESTION: &str = "import json, sys, sysconfig, importlib.util as u; print(json.dumps({'path': sys.executable, \
     'version': sys.version_info[:2], 'has_numpy': u.find_spec('numpy') is not None, \
     'has_pgo': '-fprofile-use' in (sysconfig.get_config_var('PY_CORE_CFLAGS') or '') or \

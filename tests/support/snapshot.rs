@@ -37,6 +37,10 @@ pub(crate) struct Process {
     pub(crate) rss_bytes: Option<u64>,
     #[serde(flatten)]
     pub(crate) figures: Figures,
+    #[serde(flatten)]
+    pub(crate) certainty: Certainty,
+    pub(crate) overhead: Overhead,
+    pub(crate) notes: Vec<String>,
     pub(crate) sites: Vec<Site>,
     pub(crate) other_sites: OtherSites,
 }
@@ -46,6 +50,33 @@ pub(crate) struct Process {
 pub(crate) enum State {
     Running,
     Exited,
+}
+
+/// The 95 % intervals around figures of a process or a site. `None` above is unbounded.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Certainty {
+    pub(crate) live_bytes_low: f64,
+    pub(crate) live_bytes_high: Option<f64>,
+    pub(crate) growth_bytes_per_minute: Option<f64>,
+}
+
+impl Certainty {
+    /// True when the interval holds so many live bytes.
+    pub(crate) fn holds(&self, live_bytes: u64) -> bool {
+        let live_bytes = live_bytes as f64;
+        self.live_bytes_low <= live_bytes && self.live_bytes_high.is_none_or(|high| live_bytes <= high)
+    }
+}
+
+/// How closely a process is watched, and what that costs it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Overhead {
+    pub(crate) tier: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) limit_share: Option<f64>,
+    pub(crate) spent_share: f64,
+    pub(crate) armed_share: f64,
+    pub(crate) windows: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -61,6 +92,9 @@ pub(crate) struct Site {
     pub(crate) domain: String,
     #[serde(flatten)]
     pub(crate) figures: SiteFigures,
+    #[serde(flatten)]
+    pub(crate) certainty: Certainty,
+    pub(crate) sampled_blocks: u64,
     pub(crate) oldest_age_ns: Option<u64>,
     pub(crate) frames: Vec<Frame>,
 }
@@ -97,6 +131,12 @@ impl Process {
             let known = site.frames.iter().filter_map(|frame| frame.function.as_deref());
             known.into_iter().find(|name| functions.contains(name)) == Some(function)
         })
+    }
+
+    /// The site whose stack has this function, if there is one with live blocks.
+    pub(crate) fn site_of(&self, function: &str) -> Option<&Site> {
+        let mut sites = self.sites.iter();
+        sites.find(|site| site.frames.iter().any(|frame| frame.function.as_deref() == Some(function)))
     }
 
     /// The site with the most live bytes.

@@ -77,7 +77,7 @@ fn a_reader_that_stalls_costs_reports_and_no_events() {
     root::require();
     let mut program = Target::c("hostile", &["plainly"]);
     let mut memtrace = Command::new(binary::path())
-        .args(["--json", "--interval", "100ms", "-n", "1000", "--pid", &program.pid().to_string()])
+        .args(["--json", "--exact", "--interval", "100ms", "-n", "1000", "--pid", &program.pid().to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -63,7 +63,13 @@ pub(in crate::aggregate) struct SampleBook {
     pub(super) clock_ns: u64,
     /// The end of the last window that was not void.
     pub(super) stretch_began_ns: u64,
+    /// No window has told yet of what was born since the exact ledger was closed.
+    pub(super) is_first_stretch: bool,
 }
+
+/// Where windows fail to come for this long, as in a process that is not traced for a while, nothing bounds what was
+/// born since the last one.
+const UNSEEN_NS: u64 = 30_000_000_000;
 
 impl SampleBook {
     pub(in crate::aggregate) fn new(seed: u64, now_ns: u64) -> Self {
@@ -76,13 +82,22 @@ impl SampleBook {
             next_number: 1,
             clock_ns: now_ns,
             stretch_began_ns: now_ns,
+            is_first_stretch: true,
         }
+    }
+
+    /// True when blocks may have been born of which no window has told anything.
+    pub(in crate::aggregate) fn is_blind(&self, now_ns: u64) -> bool {
+        let unseen_ns = now_ns.saturating_sub(self.stretch_began_ns);
+        let unseen_max_ns = if self.is_first_stretch { 0 } else { UNSEEN_NS };
+        self.tier == Tier::Windows && unseen_ns > unseen_max_ns
     }
 
     /// Takes blocks of the exact ledger along, as many as there is room for: address and block. What was taken.
     pub(in crate::aggregate) fn adopt(&mut self, blocks: &[Adopted], now_ns: u64) -> Vec<Candidate> {
         self.heard(now_ns);
         self.stretch_began_ns = now_ns;
+        self.is_first_stretch = true;
         let cut =
             Weights::of(blocks.iter().map(|block| block.size_bytes as f64)).cut(limits::SAMPLES_ADOPTED);
         // By the address and not in turn: the blocks come in no order that a seed would repeat.

@@ -63,6 +63,7 @@ impl SampleBook {
         let open = self.open.take()?;
         self.next_number += open.born.len() as SampleNumber;
         self.stretch_began_ns = share.closed_ns;
+        self.is_first_stretch = false;
         let births = (open.first..).zip(&open.born).map(|(number, born)| {
             self.settle(number, born, share, stretch);
             let weight = weight(born, share);

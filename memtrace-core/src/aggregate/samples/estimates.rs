@@ -59,6 +59,8 @@ pub(in crate::aggregate) struct Estimates<'a> {
     book: &'a SampleBook,
     /// By site, then by window.
     seen: Vec<Seen<'a>>,
+    /// There may be blocks of which no window has told: nothing is an upper bound.
+    is_blind: bool,
 }
 
 impl<'a> Estimates<'a> {
@@ -81,20 +83,34 @@ impl<'a> Estimates<'a> {
             .filter(Seen::is_there)
             .collect();
         seen.sort_unstable_by_key(|seen| (seen.sample.site, seen.sample.cluster(), seen.sample.number));
-        Self { book, seen }
+        Self { book, seen, is_blind: book.is_blind(now_ns) }
     }
 
     /// Every site of which there is something to say, in order.
     pub(in crate::aggregate) fn sites(&self) -> impl Iterator<Item = (SiteNumber, SampleEstimate)> + '_ {
         let by_site = self.seen.chunk_by(|left, right| left.sample.site == right.sample.site);
-        by_site.map(|seen| (seen[0].sample.site, estimate(seen)))
+        by_site.map(|seen| (seen[0].sample.site, self.estimate(seen)))
     }
 
     /// The process as a whole.
     pub(in crate::aggregate) fn process(&self) -> SampleEstimate {
         let mut seen = self.seen.clone();
         seen.sort_unstable_by_key(|seen| (seen.sample.cluster(), seen.sample.number));
-        estimate(&seen)
+        self.estimate(&seen)
+    }
+
+    fn estimate(&self, seen: &[Seen<'_>]) -> SampleEstimate {
+        let estimate = estimate(seen);
+        if !self.is_blind {
+            return estimate;
+        }
+        let unbounded = |interval: Interval| Interval { high: f64::INFINITY, ..interval };
+        SampleEstimate {
+            live_bytes: unbounded(estimate.live_bytes),
+            live_blocks: unbounded(estimate.live_blocks),
+            growth_bytes: estimate.growth_bytes.map(unbounded),
+            ..estimate
+        }
     }
 
     /// The shares of a site's blocks, or of all, that reach the ages of [`SURVIVAL_AGES_NS`].
@@ -131,9 +147,10 @@ fn estimate(seen: &[Seen<'_>]) -> SampleEstimate {
         sum(heaviest_blocks, |seen| seen.now.certain),
         sum(heaviest_blocks, |seen| seen.now.possible),
     );
-    let unknown =
-        seen.iter().map(|seen| seen.sample.weight * bytes(seen) * (seen.now.possible - seen.now.certain));
     let alive = seen.iter().filter(|seen| seen.is_alive());
+    let unknown = seen.iter().filter(|seen| !seen.is_alive());
+    let unknown =
+        unknown.map(|seen| seen.sample.weight * bytes(seen) * (seen.now.possible - seen.now.certain));
     SampleEstimate {
         live_bytes,
         live_blocks,

@@ -14,9 +14,9 @@ use super::sample::{Sample, State};
 /// Two answers, by what is made of blocks of which nothing is known.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Presence {
-    /// The unknown count as dead.
+    /// The unknown count as dead, and of those not looked at lately as many as usually die.
     pub(super) certain: f64,
-    /// The unknown count as alive.
+    /// The unknown count as alive as usually live, and those not looked at lately all.
     pub(super) possible: f64,
 }
 
@@ -25,10 +25,11 @@ impl Presence {
         let verified = verified(sample, at_ns, declines);
         match sample.state {
             State::Died { .. } => Self { certain: verified, possible: verified },
-            State::Alive { .. } => {
-                let share = verified + presumed(sample, at_ns, declines);
-                Self { certain: share, possible: share }
-            }
+            // Some of those that were alive when last looked at will have died since. That is a guess: all may live.
+            State::Alive { .. } => Self {
+                certain: verified + presumed(sample, at_ns, declines),
+                possible: verified + unverified(sample, at_ns),
+            },
             State::Unknown { .. } => {
                 // What does not live for certain at the end does not live: an unknown block is not a recent death.
                 let certain = if at_ns > sample.alive_until_ns() { 0.0 } else { verified };
@@ -61,10 +62,15 @@ fn overlap(sample: &Sample, at_ns: u64, from_ns: u64, to_ns: u64) -> f64 {
     to_ns.saturating_sub(from_ns) as f64 / sample.stretch.length_ns.max(1) as f64
 }
 
-/// The part of the stretch since it was last seen alive, less those that will have died in it.
+/// The part of the stretch since it was last seen alive.
+fn unverified(sample: &Sample, at_ns: u64) -> f64 {
+    overlap(sample, at_ns, sample.alive_until_ns(), at_ns)
+}
+
+/// The same, less those that will have died in it.
 fn presumed(sample: &Sample, at_ns: u64, declines: &Declines) -> f64 {
     let checked_ns = sample.alive_until_ns();
-    let part = overlap(sample, at_ns, checked_ns, at_ns);
+    let part = unverified(sample, at_ns);
     if part <= 0.0 {
         return 0.0;
     }

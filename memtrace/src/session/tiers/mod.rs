@@ -23,7 +23,7 @@ use std::{
 
 use memtrace_common::{Allowance, Meter};
 use memtrace_core::{
-    budget::{Controller, Costs, Decision, Limits, Spending, stepped_share},
+    budget::{Controller, Costs, Decision, Limits, Spending, Window, stepped_share},
     estimate::ShareWindow,
     liveness::Allocators,
     model::Overhead,
@@ -50,6 +50,8 @@ pub(super) struct Tiers {
     costs: Costs,
     instruments: Instruments,
     conductor: Conducting,
+    /// Ordered before there was a conductor.
+    waiting: Vec<Window>,
     events: UnboundedSender<WindowEvent>,
     follower: Option<Follower>,
     targets: HashMap<u32, Tiered>,
@@ -103,6 +105,7 @@ impl Tiers {
             costs,
             instruments,
             conductor: Conducting::NotAsked,
+            waiting: Vec::new(),
             events,
             follower,
             targets: HashMap::new(),
@@ -129,6 +132,7 @@ impl Tiers {
     fn forget(&mut self, target: u32) {
         if self.targets.remove(&target).is_some() {
             self.controller.remove(target);
+            self.waiting.retain(|window| window.target != target);
             if let Conducting::Ready(conductor) = &self.conductor {
                 conductor.forget(target);
             }

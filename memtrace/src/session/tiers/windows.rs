@@ -34,6 +34,7 @@ pub(super) struct OpenWindow {
 impl Pipeline {
     /// There is a conductor, or there will be none.
     pub(in crate::session) fn conductor_is(&mut self, conductor: Result<Conductor, String>) {
+        let waiting = std::mem::take(&mut self.tiers.waiting);
         self.tiers.conductor = match conductor {
             Ok(conductor) => Conducting::Ready(conductor),
             Err(reason) => {
@@ -46,14 +47,18 @@ impl Pipeline {
                 Conducting::Impossible
             }
         };
+        waiting.iter().for_each(|window| self.order_window(window));
     }
 
     pub(super) fn order_window(&mut self, window: &Window) {
         self.prepare_windows();
         let target = window.target;
         let lost_before = self.records_lost();
-        let Conducting::Ready(conductor) = &self.tiers.conductor else {
-            return self.window_failed(target, "windows are being prepared");
+        let conductor = match &self.tiers.conductor {
+            Conducting::Ready(conductor) => conductor,
+            // It opens late; a failure it is not.
+            Conducting::NotAsked | Conducting::Asked => return self.tiers.waiting.push(*window),
+            Conducting::Impossible => return self.window_failed(target, "there are no windows here"),
         };
         let Some(tiered) = self.tiers.targets.get_mut(&target) else { return };
         if tiered.files.is_empty() {

@@ -36,6 +36,40 @@ fn the_ledgers_blocks_are_taken_along_with_nothing_lost_where_there_is_room() {
 }
 
 #[test]
+fn until_the_first_window_has_closed_nothing_bounds_what_may_have_been_born() {
+    let mut fixture = Fixture::in_windows();
+    fixture.open(0);
+    fixture.alloc(LIBC, 0x10, 100, 1);
+    fixture.close(0.5);
+    fixture.aggregator.begin_exact(1);
+    fixture.now_ns += SECOND;
+    fixture.aggregator.begin_windows(1, fixture.now_ns, 1);
+    fixture.now_ns += SECOND;
+    let certain = |fixture: &Fixture| fixture.figures(Sort::Live).certainty;
+    assert_eq!(certain(&fixture).live_bytes.high, f64::INFINITY);
+    fixture.open(0);
+    fixture.close(0.5);
+    fixture.all_live();
+    assert!(certain(&fixture).live_bytes.high.is_finite());
+    fixture.now_ns += 15 * SECOND;
+    fixture.all_live();
+    assert_eq!(certain(&fixture).live_bytes.high, f64::INFINITY, "no window came for long");
+}
+
+#[test]
+fn blocks_that_were_not_looked_at_lately_may_all_be_alive() {
+    let mut fixture = Fixture::in_windows();
+    fixture.open(0);
+    for address in 1..=100 {
+        fixture.alloc(LIBC, address * 16, 10, 1);
+    }
+    fixture.close(1.0);
+    fixture.now_ns += 5 * SECOND;
+    let live = fixture.figures(Sort::Live).certainty.live_bytes;
+    assert!(live.value < 1_000.0 && live.high >= 1_000.0, "{live:?}");
+}
+
+#[test]
 fn many_blocks_are_taken_along_by_their_bytes() {
     let mut held = 0;
     for seed in 1..=10 {
