@@ -19,7 +19,7 @@ pub mod settings;
 pub mod stack_end;
 pub mod thinning;
 
-pub use allowance::{Allowance, Meter};
+pub use allowance::{Allowance, GAP_NS_MAX, Meter};
 pub use call::{Call, Domain};
 pub use counter::Counter;
 pub use drop_reason::DropReason;

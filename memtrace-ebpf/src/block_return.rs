@@ -25,12 +25,23 @@ fn try_leave(ctx: &RetProbeContext) -> Option<()> {
     // SAFETY: `regs` points to the registers after the return for as long as the program runs.
     let stack_pointer = unsafe { (*ctx.regs).rsp };
     // Where PyObject_Malloc tail-calls malloc both return with one stack pointer, malloc first.
-    match thread.libc.take_returning(stack_pointer) {
-        Some(call) => libc_block(ctx.ret(), thread, call)?,
-        None => {
-            let call = thread.python.take_returning(stack_pointer)?;
-            python_block(ctx.ret(), thread, call)?;
-        }
+    let (call, domain) = match thread.libc.take_returning(stack_pointer) {
+        Some(call) => (call, Domain::Libc),
+        None => (thread.python.take_returning(stack_pointer)?, Domain::Pymalloc),
+    };
+    let (target, entered_ns) = (call.target, call.entered_ns);
+    // What came before is taken for part of the trap.
+    thread.return_began_ns = meter::begun(call.window);
+    let finished = finish(ctx, thread, call, domain);
+    meter::returned(target, entered_ns, thread.return_began_ns);
+    finished
+}
+
+#[inline(always)]
+fn finish(ctx: &RetProbeContext, thread: &mut Thread, call: Pending, domain: Domain) -> Option<()> {
+    match domain {
+        Domain::Libc => libc_block(ctx.ret(), thread, call)?,
+        Domain::Pymalloc => python_block(ctx.ret(), thread, call)?,
     }
     report(ctx, thread)
 }

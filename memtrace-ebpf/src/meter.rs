@@ -6,7 +6,7 @@
 
 use core::arch::asm;
 
-use memtrace_common::{Allowance, Call, Meter};
+use memtrace_common::{Allowance, Call, GAP_NS_MAX, Meter};
 
 use crate::{
     emit,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// More than a report ever takes; what took longer was preempted, and then the processor worked for others.
-const REPORTING_NS_MAX: u64 = 100_000;
+const PROGRAM_NS_MAX: u64 = 100_000;
 
 /// A target's meter; without one it is not metered.
 #[inline(always)]
@@ -69,12 +69,53 @@ pub fn entries(meter: *mut Meter) -> u64 {
 #[inline(always)]
 pub fn reported(target: u32, began_ns: u64, ended_ns: u64) {
     let Some(meter) = of(target) else { return };
-    let elapsed_ns = ended_ns.wrapping_sub(began_ns);
-    let elapsed_ns = if elapsed_ns > REPORTING_NS_MAX { REPORTING_NS_MAX } else { elapsed_ns };
     // SAFETY: as in `entries`; only the field's address is taken.
-    add(unsafe { &raw mut (*meter).reporting_ns }, elapsed_ns);
+    add(unsafe { &raw mut (*meter).reporting_ns }, elapsed_ns(began_ns, ended_ns));
     // SAFETY: as in `entries`; only the field's address is taken.
     add(unsafe { &raw mut (*meter).sampled }, 1);
+}
+
+/// When a program began that is to be measured; 0 outside of windows, where none is.
+#[inline(always)]
+pub fn begun(window: u32) -> u64 {
+    if window == 0 { 0 } else { emit::now() }
+}
+
+/// A program that began then has ended; gives back when, or 0 where it is not measured.
+#[inline(always)]
+pub fn ran(meter: Option<*mut Meter>, began_ns: u64) -> u64 {
+    if began_ns == 0 {
+        return 0;
+    }
+    let ended_ns = emit::now();
+    if let Some(meter) = meter {
+        // SAFETY: as in `entries`; only the field's address is taken.
+        add(unsafe { &raw mut (*meter).program_ns }, elapsed_ns(began_ns, ended_ns));
+    }
+    ended_ns
+}
+
+/// A return program has ended: where it is measured, adds it, and the gap between it and the call's entry program.
+#[inline(always)]
+pub fn returned(target: u32, entered_ns: u64, began_ns: u64) {
+    if began_ns == 0 {
+        return;
+    }
+    let Some(meter) = of(target) else { return };
+    ran(Some(meter), began_ns);
+    let gap_ns = began_ns.wrapping_sub(entered_ns);
+    if entered_ns != 0 && gap_ns <= GAP_NS_MAX {
+        // SAFETY: as in `entries`; only the field's address is taken.
+        add(unsafe { &raw mut (*meter).gaps }, 1);
+        // SAFETY: as in `entries`; only the field's address is taken.
+        add(unsafe { &raw mut (*meter).gaps_ns }, gap_ns);
+    }
+}
+
+#[inline(always)]
+fn elapsed_ns(began_ns: u64, ended_ns: u64) -> u64 {
+    let elapsed_ns = ended_ns.wrapping_sub(began_ns);
+    if elapsed_ns > PROGRAM_NS_MAX { PROGRAM_NS_MAX } else { elapsed_ns }
 }
 
 /// Adds to a counter in a map, as other processors do at the same time.

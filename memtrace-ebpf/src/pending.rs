@@ -43,6 +43,8 @@ pub struct Pending {
     pub nested: u16,
     /// The window in which it was entered; 0 in the exact tier.
     pub window: u32,
+    /// When the entry program ended; 0 in the exact tier.
+    pub entered_ns: u64,
 }
 
 /// What a thread is doing.
@@ -58,6 +60,9 @@ pub struct Thread {
     /// The call that is being reported. Kept here and not on the BPF stack: what is read back from a map is any
     /// number to the verifier, so it does not walk the stack walks once for each kind of call.
     pub returned: Returned,
+    /// When the return program began; 0 in the exact tier. Here for the verifier, too: it must not walk the stack walks
+    /// once with it and once without.
+    pub return_began_ns: u64,
     /// How long the stack is that was hashed last.
     pub lengths: StackLengths,
     /// The part of a Python frame that is being looked at; a map's memory may be indexed, BPF's stack (5.10) not.
@@ -124,6 +129,7 @@ const NONE: Pending = Pending {
     thinning: 0,
     nested: 0,
     window: 0,
+    entered_ns: 0,
 };
 const NOTHING: Returned = Returned {
     call: NONE,
@@ -140,6 +146,7 @@ const IDLE: Thread = Thread {
     python: NONE,
     python_inner_block: 0,
     returned: NOTHING,
+    return_began_ns: 0,
     lengths: StackLengths { python: 0, native: 0 },
     window: [0; 12],
 };

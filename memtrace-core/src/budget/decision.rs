@@ -75,6 +75,8 @@ pub struct WindowReport {
     pub armed_ns: u64,
     /// What it cost, toggles included. It must not be told to [`super::Controller::spent`] too.
     pub spending: Spending,
+    /// What its hits took of the target's CPU time, on the safe side; `None` when it is to be told from the spending.
+    pub hits_ns: Option<u64>,
     /// Allocations sampled.
     pub sampled: u64,
     /// It was closed early, because it had seen as many entries as it might.

@@ -153,11 +153,17 @@ impl Target {
     }
 
     fn bill(&self, report: &WindowReport, costs: &Costs) -> Bill {
-        let modelled_ns = costs.of_hits(&report.spending, self.stepped_share);
-        let hits_ns = modelled_ns * self.correction.factor();
+        let exact_ns = costs.of_hits(&report.spending, self.stepped_share);
+        let modelled_ns = report.hits_ns.map_or(exact_ns, |hits_ns| hits_ns as f64);
         // Traps run on the target's own time: they cannot have taken more than there was.
-        let hits_ns = report.cpu_ns.map_or(hits_ns, |cpu_ns| hits_ns.min(cpu_ns as f64));
-        Bill { modelled_ns, hits_ns, toggles_ns: costs.of_toggles(&report.spending) }
+        let factor = self.correction.factor();
+        let within = |hits_ns: f64| report.cpu_ns.map_or(hits_ns, |cpu_ns| hits_ns.min(cpu_ns as f64));
+        Bill {
+            modelled_ns,
+            hits_ns: within(modelled_ns * factor),
+            exact_ns: within(exact_ns * factor),
+            toggles_ns: costs.of_toggles(&report.spending),
+        }
     }
 
     fn forecast_from(&mut self, report: &WindowReport, bill: Bill, costs: &Costs, now_ns: u64) {
@@ -174,7 +180,7 @@ impl Target {
         let stacks = report.spending.returns.saturating_sub(report.sampled) as f64;
         let sight = Sight {
             at_ns: now_ns,
-            exact_cost_ns: bill.hits_ns + stacks * self.planner.stack_ns(),
+            exact_cost_ns: bill.exact_ns + stacks * self.planner.stack_ns(),
             cpu_ns,
             // The bill has a margin, which would make the rest look like more work than it was only if left out.
             work_ns: (cpu_ns - bill.hits_ns / costs.margin()).max(0.0),
@@ -337,9 +343,11 @@ impl Target {
 
 #[derive(Clone, Copy)]
 struct Bill {
-    /// By the prices alone.
+    /// Without what the target's own windows say of it.
     modelled_ns: f64,
     hits_ns: f64,
+    /// What the same hits cost a target that is traced exactly.
+    exact_ns: f64,
     toggles_ns: f64,
 }
 

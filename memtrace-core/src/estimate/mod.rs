@@ -22,12 +22,14 @@ mod interval;
 mod share;
 mod survival;
 mod total;
+mod tracing;
 
 pub use change::change;
 pub use interval::{Interval, scaled};
-pub use share::{ShareWindow, Stretch, TracingCosts, WorkShare};
+pub use share::{ShareWindow, Stretch, WorkShare};
 pub use survival::{Fate, Life, survival};
 pub use total::{Cluster, weighted_total};
+pub use tracing::{Hits, TrapCosts};
 
 #[cfg(test)]
 mod simulation;

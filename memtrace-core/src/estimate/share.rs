@@ -1,7 +1,7 @@
 //! Which share of a process's own work its windows watched.
 //!
-//! In: per window, the CPU time and the traps it took ([`Stretch`]), and what a trap costs ([`TracingCosts`]). Out:
-//! the share, with bounds that follow from how well the costs are known ([`WorkShare`]). One over the share is what
+//! In: per window, the CPU time and the hits it took ([`Stretch`]), and what a trap costs ([`TrapCosts`]). Out: the
+//! share, with bounds that follow from how well the costs are known ([`WorkShare`]). One over the share is what
 //! a sample of the window counts for.
 //!
 //! A process makes allocations by working, and while it is traced it also pays for traps: work is CPU time less
@@ -19,47 +19,15 @@
 
 use std::collections::VecDeque;
 
-/// What the traps of a process cost.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct TracingCosts {
-    /// One entry probe hit.
-    pub entry_ns: f64,
-    /// One return probe hit, without the time in its program that reports.
-    pub return_ns: f64,
-    /// The true cost lies within this part of the charged one, above or below.
-    pub relative_error: f64,
-}
-
-impl TracingCosts {
-    /// Calibrated costs, within the usual error.
-    #[must_use]
-    pub const fn calibrated(entry_ns: f64, return_ns: f64) -> Self {
-        Self { entry_ns, return_ns, relative_error: 0.05 }
-    }
-
-    fn charged_ns(&self, stretch: &Stretch) -> f64 {
-        let cost = |each_ns: f64| if each_ns.is_finite() { each_ns.max(0.0) } else { 0.0 };
-        cost(self.entry_ns) * stretch.entries as f64
-            + cost(self.return_ns) * stretch.returns as f64
-            + stretch.reporting_ns as f64
-    }
-
-    fn error(&self) -> f64 {
-        if self.relative_error >= 0.0 { self.relative_error.min(1.0) } else { 1.0 }
-    }
-}
+use super::tracing::{Hits, TrapCosts};
 
 /// One window, and the stretch of time that it stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stretch {
     /// CPU time of the process while its probes were armed.
     pub cpu_in_window_ns: u64,
-    /// Entry probes hit meanwhile.
-    pub entries: u64,
-    /// Return probes hit meanwhile.
-    pub returns: u64,
-    /// Time in the programs that reported.
-    pub reporting_ns: u64,
+    /// What tracing was borne meanwhile.
+    pub hits: Hits,
     /// CPU time of the process from the end of the window before to the end of this one.
     pub cpu_in_stretch_ns: u64,
 }
@@ -78,8 +46,8 @@ pub struct WorkShare {
 impl WorkShare {
     /// The share of one window; none when the process did not run at all in its stretch.
     #[must_use]
-    pub fn measured(stretch: &Stretch, costs: &TracingCosts) -> Option<Self> {
-        Sums::of(stretch, costs).share(costs.error())
+    pub fn measured(stretch: &Stretch, costs: &TrapCosts) -> Option<Self> {
+        Sums::of(stretch, costs).share(costs)
     }
 
     /// What one sample stands for, if it was certain to be taken; none when no work was seen, and so no sample.
@@ -105,7 +73,7 @@ pub struct ShareWindow {
     windows: usize,
 }
 
-/// 24 bytes each, so no target takes more than 100 KB.
+/// 48 bytes each, so no target takes more than 200 KB.
 const WINDOWS_MAX: u32 = 4_096;
 
 impl ShareWindow {
@@ -117,7 +85,7 @@ impl ShareWindow {
     }
 
     /// Adds a window, in place of the oldest.
-    pub fn add(&mut self, stretch: &Stretch, costs: &TracingCosts) {
+    pub fn add(&mut self, stretch: &Stretch, costs: &TrapCosts) {
         if self.recent.len() == self.windows {
             self.recent.pop_front();
         }
@@ -127,8 +95,29 @@ impl ShareWindow {
     /// The share of what was added; none when the process did not run at all. The costs' error is that of all
     /// windows alike, so it does not average out.
     #[must_use]
-    pub fn share(&self, costs: &TracingCosts) -> Option<WorkShare> {
-        self.recent.iter().copied().fold(Sums::default(), Sums::plus).share(costs.error())
+    pub fn share(&self, costs: &TrapCosts) -> Option<WorkShare> {
+        self.sums().share(costs)
+    }
+
+    /// What hits of the process took, by what its recent gaps say of its traps.
+    #[must_use]
+    pub fn tracing_ns(&self, hits: &Hits, costs: &TrapCosts) -> f64 {
+        hits.program_ns as f64 + self.traps_ns(hits, costs)
+    }
+
+    /// The same, when traps cost as much as they may.
+    #[must_use]
+    pub fn tracing_ns_most(&self, hits: &Hits, costs: &TrapCosts) -> f64 {
+        hits.program_ns as f64 + self.traps_ns(hits, costs) * (1.0 + costs.error())
+    }
+
+    fn traps_ns(&self, hits: &Hits, costs: &TrapCosts) -> f64 {
+        let sums = self.sums();
+        costs.traps_ns(hits) * costs.slowness(sums.gaps, sums.gaps_ns)
+    }
+
+    fn sums(&self) -> Sums {
+        self.recent.iter().copied().fold(Sums::default(), Sums::plus)
     }
 }
 
@@ -136,16 +125,23 @@ impl ShareWindow {
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 struct Sums {
     in_windows_ns: f64,
-    tracing_ns: f64,
+    program_ns: f64,
+    /// By the prices, as they were measured.
+    traps_ns: f64,
+    gaps: f64,
+    gaps_ns: f64,
     between_ns: f64,
 }
 
 impl Sums {
-    fn of(stretch: &Stretch, costs: &TracingCosts) -> Self {
+    fn of(stretch: &Stretch, costs: &TrapCosts) -> Self {
         let in_windows_ns = stretch.cpu_in_window_ns as f64;
         Self {
             in_windows_ns,
-            tracing_ns: costs.charged_ns(stretch),
+            program_ns: stretch.hits.program_ns as f64,
+            traps_ns: costs.traps_ns(&stretch.hits),
+            gaps: stretch.hits.gaps as f64,
+            gaps_ns: stretch.hits.gaps_ns as f64,
             between_ns: stretch.cpu_in_stretch_ns.saturating_sub(stretch.cpu_in_window_ns) as f64,
         }
     }
@@ -153,18 +149,22 @@ impl Sums {
     fn plus(self, other: Self) -> Self {
         Self {
             in_windows_ns: self.in_windows_ns + other.in_windows_ns,
-            tracing_ns: self.tracing_ns + other.tracing_ns,
+            program_ns: self.program_ns + other.program_ns,
+            traps_ns: self.traps_ns + other.traps_ns,
+            gaps: self.gaps + other.gaps,
+            gaps_ns: self.gaps_ns + other.gaps_ns,
             between_ns: self.between_ns + other.between_ns,
         }
     }
 
-    fn share(self, error: f64) -> Option<WorkShare> {
+    fn share(self, costs: &TrapCosts) -> Option<WorkShare> {
         if self.in_windows_ns + self.between_ns <= 0.0 {
             return None;
         }
         // Tracing takes CPU time, so it cannot have taken more than there was.
-        let tracing_ns = self.tracing_ns.min(self.in_windows_ns);
-        let error_ns = tracing_ns * error;
+        let traps_ns = self.traps_ns * costs.slowness(self.gaps, self.gaps_ns);
+        let tracing_ns = (self.program_ns + traps_ns).min(self.in_windows_ns);
+        let error_ns = traps_ns.min(self.in_windows_ns) * costs.error();
         let work_ns = self.in_windows_ns - tracing_ns;
         let most_ns = (work_ns + error_ns).min(self.in_windows_ns);
         let least_ns = (work_ns - error_ns).max(0.0);

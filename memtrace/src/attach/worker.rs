@@ -58,6 +58,8 @@ pub enum Command {
         instruments: Instruments,
         /// Where its events go.
         events: UnboundedSender<WindowEvent>,
+        /// What it measures its costs on, followed already.
+        helper: Option<Helper>,
     },
     /// Attach to what it has mapped since.
     Rescan {
@@ -172,8 +174,8 @@ impl Worker {
                 Command::Follow { target, pid, is_exact } => self.follow(target, pid, is_exact),
                 Command::Attach { target } => self.set_exact(target),
                 Command::LetGo { target } => self.let_go(target),
-                Command::PrepareWindows { instruments, events } => {
-                    let conductor = self.conductor(instruments, events);
+                Command::PrepareWindows { instruments, events, helper } => {
+                    let conductor = self.conductor(instruments, events, helper);
                     // The session may have ended.
                     let _sent = self.answers.send(Answer::Conductor(conductor));
                 }
@@ -207,9 +209,10 @@ impl Worker {
         &mut self,
         instruments: Instruments,
         events: UnboundedSender<WindowEvent>,
+        helper: Option<Helper>,
     ) -> Result<Conductor, String> {
         let programs = self.kernel.anchor_programs().map_err(|error| error.to_string())?;
-        Conductor::start(programs, instruments, events).map_err(|error| error.to_string())
+        Conductor::start(programs, instruments, events, helper).map_err(|error| error.to_string())
     }
 
     fn calibrate(&mut self, helper: Helper) {

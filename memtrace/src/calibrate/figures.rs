@@ -20,7 +20,7 @@ const ERROR_LEAST: f64 = 0.25;
 const ERROR_MOST: f64 = 1.0;
 
 /// No trap is faster, and none was ever measured to be slower.
-const PLAUSIBLE_NS: std::ops::Range<f64> = 50.0..200_000.0;
+pub(super) const PLAUSIBLE_NS: std::ops::Range<f64> = 50.0..200_000.0;
 
 pub(super) fn evaluate(rounds: &[Round]) -> Result<Calibrated, CalibrationError> {
     let emulated = price(rounds, Kind::Emulated)?;

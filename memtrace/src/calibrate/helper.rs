@@ -1,5 +1,5 @@
-//! The helper process, from both sides. It says that it is there, waits for a line, times every kind in turn, and
-//! writes a line of figures for each round: `KIND PROBED_NS BARE_NS`. It times by its own CPU time, so that who else
+//! The helper process, from both sides. It says that it is there, and for every line with the number of a kind it times
+//! a round of that kind and writes a line of figures: `KIND PROBED_NS BARE_NS`. It times by its own CPU time, so that who else
 //! runs on the machine does not matter.
 
 use std::{
@@ -25,7 +25,7 @@ use crate::{
 const ARGUMENT: &str = "--calibration-helper";
 
 /// Rounds of each kind. One of each takes about a millisecond and a half, where stepping is dear.
-const ROUNDS: usize = 15;
+pub(super) const ROUNDS: usize = 15;
 
 /// What is passed for a block's address: it is recorded, and never looked at.
 const BLOCK: u64 = 0x1000;
@@ -41,7 +41,7 @@ impl Helper {
     /// Starts it, from the file that this program runs from, whatever has become of its path.
     ///
     /// # Errors
-    /// When it cannot be started, or does not say that it has.
+    /// When it cannot be started.
     pub fn start() -> io::Result<Self> {
         let mut child = Command::new("/proc/self/exe")
             .arg(ARGUMENT)
@@ -51,13 +51,12 @@ impl Helper {
             .spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (input, output) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
-        let mut helper = Self { child, input, output: BufReader::new(output) };
-        // The probes are attached to what it maps, so it has to be there.
-        if helper.line()? == READY {
-            Ok(helper)
-        } else {
-            Err(io::Error::other("it does not say that it runs"))
-        }
+        Ok(Self { child, input, output: BufReader::new(output) })
+    }
+
+    /// The probes are attached to what it maps, so it has to be there.
+    pub(super) fn wait_until_ready(&mut self) -> io::Result<()> {
+        if self.line()? == READY { Ok(()) } else { Err(io::Error::other("it does not say that it runs")) }
     }
 
     /// To be followed as [`super::TARGET`] before it measures, and to be unfollowed afterwards.
@@ -74,6 +73,7 @@ impl Helper {
     pub fn measure(mut self, kernel: &mut Kernel) -> Result<Calibrated, CalibrationError> {
         let probes = Kind::ALL.map(probe).into_iter().collect::<Option<Vec<_>>>();
         let probes = probes.ok_or(CalibrationError::NoFunctions)?;
+        self.wait_until_ready()?;
         let attachment = kernel.attach("/proc/self/exe".as_ref(), &probes, self.pid())?;
         let rounds = self.rounds();
         thread::spawn(move || drop(attachment));
@@ -81,9 +81,16 @@ impl Helper {
     }
 
     fn rounds(&mut self) -> io::Result<Vec<Round>> {
-        self.input.write_all(b"measure\n")?;
-        let malformed = || io::Error::other("its figures cannot be read");
-        (0..ROUNDS * Kind::ALL.len()).map(|_| parse(&self.line()?).ok_or_else(malformed)).collect()
+        let kinds = std::iter::repeat_n(Kind::ALL, ROUNDS).flatten();
+        kinds.map(|kind| self.round(kind)).collect()
+    }
+
+    /// Has it time one round.
+    pub(super) fn round(&mut self, kind: Kind) -> io::Result<Round> {
+        let number = Kind::ALL.iter().position(|other| *other == kind).unwrap_or(0);
+        self.input.write_all(format!("{number}\n").as_bytes())?;
+        let round = parse(&self.line()?).filter(|round| round.kind == kind);
+        round.ok_or_else(|| io::Error::other("its figures cannot be read"))
     }
 
     fn line(&mut self) -> io::Result<String> {
@@ -101,7 +108,7 @@ impl Drop for Helper {
     }
 }
 
-fn probe(kind: Kind) -> Option<Probe> {
+pub(super) fn probe(kind: Kind) -> Option<Probe> {
     let (_, file_offset) = mappings::own_file_offset(kind.probed() as usize)?;
     Some(Probe { file_offset, call: kind.call() })
 }
@@ -121,16 +128,12 @@ fn serve() -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(output, "{READY}")?;
     // The end of the input is the end of who asked.
-    for _asked in io::stdin().lock().lines().map_while(Result::ok) {
-        let mut figures = String::new();
-        for _ in 0..ROUNDS {
-            for (index, kind) in Kind::ALL.into_iter().enumerate() {
-                let (probed, bare) = kind.loops();
-                let (probed_ns, bare_ns) = (time(probed, kind.calls()), time(bare, kind.calls()));
-                figures.push_str(&format!("{index} {probed_ns} {bare_ns}\n"));
-            }
-        }
-        output.write_all(figures.as_bytes())?;
+    for asked in io::stdin().lock().lines().map_while(Result::ok) {
+        let kind = asked.parse().ok().and_then(|number: usize| Some((number, *Kind::ALL.get(number)?)));
+        let Some((number, kind)) = kind else { return Err(io::Error::other("no kind has this number")) };
+        let (probed, bare) = kind.loops();
+        let (probed_ns, bare_ns) = (time(probed, kind.calls()), time(bare, kind.calls()));
+        writeln!(output, "{number} {probed_ns} {bare_ns}")?;
         output.flush()?;
     }
     Ok(())

@@ -15,17 +15,24 @@
 //! targets.follow(helper.pid(), TARGET);
 //! let calibrated = helper.measure(&mut kernel)?;     // and then targets.unfollow(pid)
 //! ```
+//!
+//! What traps cost in windows, where probes are armed in another way, is measured with another helper when the first
+//! process needs windows: [`Helper::measure_in_window`], [`WindowCosts`].
 
 mod code;
 mod figures;
 mod helper;
+mod window;
 
 use std::io;
 
 use memtrace_core::budget::Costs;
 use thiserror::Error;
 
-pub use self::helper::{Helper, as_helper};
+pub use self::{
+    helper::{Helper, as_helper},
+    window::WindowCosts,
+};
 use crate::probe::{Execution, Site};
 
 /// The number under which the helper is followed. Nothing that is recorded of it is of interest; real targets are
@@ -65,6 +72,9 @@ pub enum CalibrationError {
     /// The kernel took the programs but not the probes.
     #[error(transparent)]
     Attach(#[from] crate::kernel::attach::AttachError),
+    /// Nor windows.
+    #[error(transparent)]
+    Anchor(#[from] crate::kernel::anchor::AnchorError),
     /// What was measured is no price.
     #[error("what was measured is not plausible: {0}")]
     Implausible(String),

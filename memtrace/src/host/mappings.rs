@@ -39,15 +39,22 @@ pub fn of_process(pid: u32) -> io::Result<Vec<Mapping>> {
     Ok(parse(&String::from_utf8_lossy(&text)))
 }
 
+/// The file that this process runs from. Not its path: a program that was replaced on disk still runs from the old file.
+pub const OWN_FILE: &str = "/proc/self/exe";
+
+/// The mapping of an address of this process' own code.
+#[must_use]
+pub fn own_mapping(address: usize) -> Option<Mapping> {
+    let address = address as u64;
+    let mappings = of_process(std::process::id()).ok()?;
+    mappings.into_iter().find(|mapping| (mapping.start..mapping.end).contains(&address))
+}
+
 /// The file and the offset in it of an address of this process' own code.
 #[must_use]
 pub fn own_file_offset(address: usize) -> Option<(PathBuf, u64)> {
-    let address = address as u64;
-    let mappings = of_process(std::process::id()).ok()?;
-    let mapping = mappings.into_iter().find(|mapping| (mapping.start..mapping.end).contains(&address))?;
-    // Not the path: a program that was replaced on disk still runs from the old file.
-    let path = PathBuf::from("/proc/self/exe");
-    Some((path, address - mapping.start + mapping.file_offset))
+    let mapping = own_mapping(address)?;
+    Some((PathBuf::from(OWN_FILE), address as u64 - mapping.start + mapping.file_offset))
 }
 
 fn parse(text: &str) -> Vec<Mapping> {

@@ -113,7 +113,7 @@ impl Pipeline {
             }
         };
         if let Some(event) = event.detached() {
-            if self.tiers.is_calibrating() && event.target() == calibrate::TARGET {
+            if event.target() == calibrate::TARGET {
                 return;
             }
             self.batch.push(event);

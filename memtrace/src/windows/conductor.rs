@@ -12,9 +12,12 @@ use super::{
     message::{ProbedFile, WindowEvent, WindowFailure, WindowOrder},
     priority, window,
 };
-use crate::kernel::{
-    Allowances, Meters,
-    anchor::{self, AnchorError, AnchorPrograms, Anchors},
+use crate::{
+    calibrate::Helper,
+    kernel::{
+        Allowances, Meters,
+        anchor::{self, AnchorError, AnchorPrograms, Anchors},
+    },
 };
 
 /// The BPF side's maps that windows need.
@@ -38,7 +41,8 @@ enum Message {
 }
 
 impl Conductor {
-    /// Removes what memtraces that were killed have left in tracefs, and starts the thread.
+    /// Removes what memtraces that were killed have left in tracefs, and starts the thread, which measures first what
+    /// windows cost, with a helper that is followed.
     ///
     /// # Errors
     /// When there can be no windows here; the error says why, and what helps.
@@ -46,6 +50,7 @@ impl Conductor {
         programs: AnchorPrograms,
         instruments: Instruments,
         events: UnboundedSender<WindowEvent>,
+        helper: Option<Helper>,
     ) -> Result<Self, AnchorError> {
         let removed = anchor::sweep()?;
         if removed > 0 {
@@ -54,7 +59,7 @@ impl Conductor {
         let anchors = Anchors::new(programs)?;
         let (sender, messages) = mpsc::channel();
         let state = State { anchors, instruments, events, orders: Vec::new() };
-        let spawned = thread::Builder::new().name("conductor".to_owned()).spawn(move || state.run(&messages));
+        let spawned = thread::Builder::new().name("conductor".to_owned()).spawn(move || state.run(helper, &messages));
         let thread = spawned.map_err(AnchorError::Thread)?;
         Ok(Self { orders: Some(sender), thread: Some(thread) })
     }
@@ -97,7 +102,10 @@ struct State {
 }
 
 impl State {
-    fn run(mut self, messages: &mpsc::Receiver<Message>) {
+    fn run(mut self, helper: Option<Helper>, messages: &mpsc::Receiver<Message>) {
+        if let Some(helper) = helper {
+            self.calibrate(helper);
+        }
         priority::raise();
         loop {
             let received = match self.wait() {
@@ -111,6 +119,14 @@ impl State {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    fn calibrate(&mut self, helper: Helper) {
+        let pid = helper.pid();
+        let costs = helper.measure_in_window(&mut self.anchors, &self.instruments);
+        let costs = costs.map_err(|error| error.to_string());
+        // The session may have ended.
+        drop(self.events.send(WindowEvent::Calibrated { pid, costs }));
     }
 
     /// How long until the next window; `None` when there is none.

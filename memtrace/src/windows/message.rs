@@ -6,10 +6,12 @@ use std::{
 };
 
 use memtrace_common::Meter;
+use memtrace_core::estimate::Hits;
 use thiserror::Error;
 
 use crate::{
     attach::Object,
+    calibrate::WindowCosts,
     kernel::{
         anchor::{AnchorError, AnchorFile},
         attach::Probe,
@@ -73,6 +75,13 @@ pub struct MemoryRange {
 /// What the conductor tells.
 #[derive(Debug)]
 pub enum WindowEvent {
+    /// What windows cost was measured, or not; comes first, if there is a helper to measure with.
+    Calibrated {
+        /// The helper's process, to be followed no more.
+        pid: u32,
+        /// What was measured.
+        costs: Result<WindowCosts, String>,
+    },
     /// The window is closed and the probes are armed still: what is to be read?
     Candidates(CandidatesRequest),
     /// What was read, while armed.
@@ -123,11 +132,9 @@ pub struct Fingerprints {
 /// What a target bore.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Borne {
-    /// Entry probes hit.
-    pub entries: u64,
-    /// Return probes hit.
-    pub returns: u64,
-    /// Time in programs that reported a call with its stack.
+    /// Probes hit, and what is measured of their cost.
+    pub hits: Hits,
+    /// Of the time in programs, in those that reported a call with its stack.
     pub reporting_ns: u64,
     /// Allocations sampled.
     pub sampled: u64,
@@ -138,10 +145,32 @@ impl Borne {
     #[must_use]
     pub const fn between(before: &Meter, after: &Meter) -> Self {
         Self {
-            entries: after.entries.wrapping_sub(before.entries),
-            returns: after.returns.wrapping_sub(before.returns),
+            hits: Hits {
+                entries: after.entries.wrapping_sub(before.entries),
+                returns: after.returns.wrapping_sub(before.returns),
+                program_ns: after.program_ns.wrapping_sub(before.program_ns),
+                gaps: after.gaps.wrapping_sub(before.gaps),
+                gaps_ns: after.gaps_ns.wrapping_sub(before.gaps_ns),
+            },
             reporting_ns: after.reporting_ns.wrapping_sub(before.reporting_ns),
             sampled: after.sampled.wrapping_sub(before.sampled),
+        }
+    }
+
+    /// This part of it, but every sample: those were taken in the window, however late the meter was read.
+    #[must_use]
+    pub(super) fn part(&self, share: f64) -> Self {
+        let part = |figure: u64| (figure as f64 * share) as u64;
+        Self {
+            hits: Hits {
+                entries: part(self.hits.entries),
+                returns: part(self.hits.returns),
+                program_ns: part(self.hits.program_ns),
+                gaps: part(self.hits.gaps),
+                gaps_ns: part(self.hits.gaps_ns),
+            },
+            reporting_ns: self.reporting_ns,
+            sampled: self.sampled,
         }
     }
 }
@@ -196,6 +225,9 @@ pub enum WindowFailure {
     /// Nobody follows the target.
     #[error("the target has no meter")]
     NotMetered,
+    /// Higher priorities and hypervisors keep the conductor from work, or the target has too many busy threads.
+    #[error("the clocks of the target could not be read while it stood still enough")]
+    HeldUp,
     /// The maps.
     #[error("the allowance could not be set: {0}")]
     Allowance(std::io::Error),

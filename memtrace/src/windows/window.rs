@@ -31,6 +31,12 @@ const LEAD_NS: u64 = 20_000;
 /// of the window would not be known.
 const VIGIL_NS: u64 = 80_000;
 
+/// More processor time of the target's between two looks that are to be one is a percent of a window.
+const TOGETHER_NS: u64 = 20_000;
+
+/// Looks before the window is given up: each takes a few microseconds, and longer when there are more threads.
+const READINGS_MAX: usize = 16;
+
 /// How many times `entries_max` a target bears while the session looks for candidates.
 const OVERDRAFT: u64 = 2;
 
@@ -66,16 +72,22 @@ struct Window<'a> {
 struct Opening {
     open_ns: u64,
     closes_ns: u64,
-    cpu_ns: u64,
-    meter: Meter,
+    reading: Reading,
 }
 
 /// The window as it closed.
 struct Closing {
     close_ns: u64,
     cpu_ns: u64,
-    meter: Meter,
+    borne: Borne,
     quota_hit: bool,
+}
+
+/// Processor time and meter, read together.
+struct Reading {
+    at_ns: u64,
+    cpu_ns: u64,
+    meter: Meter,
 }
 
 impl Window<'_> {
@@ -108,7 +120,7 @@ impl Window<'_> {
             cpu_ns_in_window: closing.cpu_ns,
             is_cpu_exact: self.clock.is_exact(),
             process_cpu_ns_at_close,
-            in_window: Borne::between(&opening.meter, &closing.meter),
+            in_window: closing.borne,
             while_armed: Borne::between(&self.before, &self.meter()?),
             armed_ns: disarmed_ns - arming_ns,
             toggle_ns: (armed_ns - arming_ns) + (disarmed_ns - disarming_ns),
@@ -123,8 +135,23 @@ impl Window<'_> {
         let closes_ns = open_ns + self.order.length.as_nanos() as u64;
         self.allow(open_ns, closes_ns)?;
         wait_until(open_ns);
-        let cpu_ns = self.clock.read_ns();
-        Ok(Opening { open_ns, closes_ns, cpu_ns, meter: self.meter()? })
+        Ok(Opening { open_ns, closes_ns, reading: self.read()? })
+    }
+
+    /// What is done between two looks is in the one figure and not in the other, and the work of a window is their
+    /// difference. So if the conductor was held up between them, it looks again.
+    fn read(&self) -> Result<Reading, WindowFailure> {
+        let mut before_ns = self.clock.read_ns();
+        for _ in 0..READINGS_MAX {
+            let (at_ns, meter) = (monotonic_ns(), self.meter()?);
+            let after_ns = self.clock.read_ns();
+            let between_ns = after_ns.saturating_sub(before_ns);
+            if between_ns <= TOGETHER_NS {
+                return Ok(Reading { at_ns, cpu_ns: before_ns + between_ns / 2, meter });
+            }
+            before_ns = after_ns;
+        }
+        Err(WindowFailure::HeldUp)
     }
 
     /// Until it is over, or a quota is.
@@ -145,19 +172,23 @@ impl Window<'_> {
             }
         }
         wait_until(close_ns);
-        let cpu_ns = self.clock.read_ns().saturating_sub(opening.cpu_ns);
-        let read_ns = monotonic_ns();
-        let meter = self.meter()?;
-        // Woken late, for there are higher priorities and hypervisors: the time is shared out evenly.
+        let reading = self.read()?;
+        // Woken late, for there are higher priorities and hypervisors: what was done is shared out evenly.
         let open_for_ns = (close_ns - opening.open_ns) as f64;
-        let share = open_for_ns / read_ns.saturating_sub(opening.open_ns).max(1) as f64;
-        let cpu_ns = (cpu_ns as f64 * share.min(1.0)) as u64;
-        Ok(Closing { close_ns, cpu_ns, meter, quota_hit: self.is_over_quota(&meter) })
+        let read_for_ns = reading.at_ns.saturating_sub(opening.reading.at_ns).max(1) as f64;
+        let share = (open_for_ns / read_for_ns).min(1.0);
+        let cpu_ns = reading.cpu_ns.saturating_sub(opening.reading.cpu_ns) as f64 * share;
+        Ok(Closing {
+            close_ns,
+            cpu_ns: cpu_ns as u64,
+            borne: Borne::between(&opening.reading.meter, &reading.meter).part(share),
+            quota_hit: self.is_over_quota(&reading.meter),
+        })
     }
 
     fn is_over_quota(&self, now: &Meter) -> bool {
         let borne = Borne::between(&self.before, now);
-        borne.entries > self.order.entries_max || borne.sampled >= u64::from(self.order.sampled_max)
+        borne.hits.entries > self.order.entries_max || borne.sampled >= u64::from(self.order.sampled_max)
     }
 
     /// Asks the session what to read and reads it. False when it did not answer in time, or the target could not wait.
@@ -190,7 +221,7 @@ impl Window<'_> {
             }
             patrol.pass();
             let borne = Borne::between(&self.before, &self.meter().ok()?);
-            if borne.entries > self.order.entries_max.saturating_mul(OVERDRAFT) {
+            if borne.hits.entries > self.order.entries_max.saturating_mul(OVERDRAFT) {
                 return None;
             }
         }

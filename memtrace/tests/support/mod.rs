@@ -135,7 +135,7 @@ impl Bench {
         let instruments =
             Instruments { allowances: kernel.take_allowances().unwrap(), meters: meters.clone() };
         let (sender, events) = unbounded_channel();
-        let conductor = Conductor::start(programs, instruments, sender).unwrap();
+        let conductor = Conductor::start(programs, instruments, sender, None).unwrap();
         let (targets, ring) = (kernel.take_targets().unwrap(), kernel.take_ring().unwrap());
         let mut bench =
             Self { files: Vec::new(), meters, targets, ring, conductor, events, pid: 0, _kernel: kernel };

@@ -20,6 +20,10 @@ const WINDOW_NS: f64 = 3e6;
 const ENTRY_NS: f64 = 500.0;
 const ALLOCATIONS_PER_NS: f64 = 2e-6;
 
+fn entries(entries: u64) -> Hits {
+    Hits { entries, ..Hits::default() }
+}
+
 const STEADY: Process = Process { busy: 1.0, between_ns: 400e6, slowed: 1.0, cost_error: 0.0 };
 
 /// What was allocated in all, and what the windows say was.
@@ -32,7 +36,7 @@ struct Outcome {
 /// process nothing can be weighed: one that is idle nine tenths of the time loses nine windows' worth, once.
 fn watched(process: &Process, windows: u32, memory: u32, chance: &mut Chance) -> Outcome {
     let true_entry_ns = ENTRY_NS * (1.0 + process.cost_error * (2.0 * chance.uniform() - 1.0));
-    let costs = TracingCosts::calibrated(ENTRY_NS, 0.0);
+    let costs = TrapCosts::fixed(ENTRY_NS, 0.0, 0.05);
     let mut pooled = ShareWindow::over(memory);
     let (mut truth, mut clusters, mut off) = (0.0, Vec::new(), (0.0, 0.0));
     for window in 0..memory + windows {
@@ -44,7 +48,7 @@ fn watched(process: &Process, windows: u32, memory: u32, chance: &mut Chance) ->
         let between_ns = process.between_ns * bursts as f64 / 20.0;
         let stretch = Stretch {
             cpu_in_window_ns: (work_ns + tracing_ns) as u64,
-            entries: (tracing_ns / true_entry_ns) as u64,
+            hits: entries((tracing_ns / true_entry_ns) as u64),
             cpu_in_stretch_ns: (work_ns + tracing_ns + between_ns) as u64,
             ..Stretch::default()
         };
@@ -116,23 +120,21 @@ fn single_windows_would_miss_most_of_a_bursty_process() {
     assert!(bias < -0.5, "{bias}");
 }
 
-const COSTS: TracingCosts = TracingCosts::calibrated(500.0, 300.0);
+const COSTS: TrapCosts = TrapCosts::fixed(500.0, 300.0, 0.05);
 
 #[test]
 fn tracing_is_no_work_and_its_uncertainty_bounds_the_share() {
     let stretch = Stretch {
         cpu_in_window_ns: 3_000_000,
-        entries: 1_800,
-        returns: 1_000,
-        reporting_ns: 300_000,
+        hits: Hits { entries: 1_800, returns: 1_000, program_ns: 300_000, ..Hits::default() },
         cpu_in_stretch_ns: 100_000_000,
     };
     let share = WorkShare::measured(&stretch, &COSTS).unwrap();
     let of_work = |work_ns: f64| work_ns / (work_ns + 97e6);
     assert!((share.value - of_work(1.5e6)).abs() < 1e-12, "{share:?}");
-    assert!((share.low - of_work(1.425e6)).abs() < 1e-12 && (share.high - of_work(1.575e6)).abs() < 1e-12);
+    assert!((share.low - of_work(1.44e6)).abs() < 1e-12 && (share.high - of_work(1.56e6)).abs() < 1e-12);
     let (low, high) = share.uncertainty();
-    assert!((0.95..0.96).contains(&low) && (1.05..1.06).contains(&high), "{low} {high}");
+    assert!((0.96..0.97).contains(&low) && (1.04..1.05).contains(&high), "{low} {high}");
 }
 
 #[test]
@@ -147,7 +149,7 @@ fn a_process_that_did_not_run_has_no_share_and_one_asleep_in_the_window_none_to_
 #[test]
 fn a_window_without_a_gap_saw_all_there_was() {
     let whole =
-        Stretch { cpu_in_window_ns: 5_000, cpu_in_stretch_ns: 5_000, entries: 9, ..Stretch::default() };
+        Stretch { cpu_in_window_ns: 5_000, cpu_in_stretch_ns: 5_000, hits: entries(9) };
     let share = WorkShare::measured(&whole, &COSTS).unwrap();
     assert_eq!(share, WorkShare { value: 1.0, low: 1.0, high: 1.0 });
     assert_eq!(share.uncertainty(), (1.0, 1.0));
@@ -164,14 +166,31 @@ fn old_windows_are_forgotten() {
     assert!((pooled.share(&COSTS).unwrap().value - 0.02).abs() < 1e-12);
 }
 
+#[test]
+fn a_target_whose_gaps_are_longer_pays_more_for_its_traps() {
+    let costs = TrapCosts { gap_ns: 400.0, ..COSTS };
+    let hits = Hits { entries: 1_800, returns: 1_000, program_ns: 300_000, gaps: 1_000, gaps_ns: 500_000 };
+    let stretch = Stretch { cpu_in_window_ns: 3_000_000, hits, cpu_in_stretch_ns: 100_000_000 };
+    let mut pooled = ShareWindow::over(4);
+    pooled.add(&stretch, &costs);
+    assert!((pooled.tracing_ns(&hits, &costs) - (300_000.0 + 1_200_000.0 * 1.25)).abs() < 1e-6);
+    let work_ns = 3e6 - 1.8e6;
+    let share = pooled.share(&costs).unwrap();
+    assert!((share.value - work_ns / (work_ns + 97e6)).abs() < 1e-12, "{share:?}");
+}
+
 fn any_stretch() -> impl Strategy<Value = Stretch> {
     let number = || prop_oneof![0..10_000_000_u64, any::<u64>()];
-    (number(), number(), number(), number(), number()).prop_map(|numbers| Stretch {
+    (number(), number(), number(), number(), number(), number(), number()).prop_map(|numbers| Stretch {
         cpu_in_window_ns: numbers.0,
-        entries: numbers.1,
-        returns: numbers.2,
-        reporting_ns: numbers.3,
-        cpu_in_stretch_ns: numbers.4,
+        cpu_in_stretch_ns: numbers.1,
+        hits: Hits {
+            entries: numbers.2,
+            returns: numbers.3,
+            program_ns: numbers.4,
+            gaps: numbers.5,
+            gaps_ns: numbers.6,
+        },
     })
 }
 
@@ -181,9 +200,10 @@ proptest! {
         stretches in proptest::collection::vec(any_stretch(), 1..9),
         entry_ns in any::<f64>(),
         return_ns in any::<f64>(),
+        gap_ns in any::<f64>(),
         relative_error in prop_oneof![0.0..0.5, any::<f64>()],
     ) {
-        let costs = TracingCosts { entry_ns, return_ns, relative_error };
+        let costs = TrapCosts { entry_ns, return_ns, gap_ns, relative_error };
         let mut pooled = ShareWindow::over(4);
         for stretch in &stretches {
             pooled.add(stretch, &costs);
@@ -197,10 +217,10 @@ proptest! {
     }
 
     #[test]
-    fn dearer_traps_leave_a_smaller_share(entries in 0..5_000_u64, cheap_ns in 0.0..500.0, dearer_ns in 0.0..500.0) {
+    fn dearer_traps_leave_a_smaller_share(count in 0..5_000_u64, cheap_ns in 0.0..500.0, dearer_ns in 0.0..500.0) {
         let stretch =
-            Stretch { cpu_in_window_ns: 3_000_000, entries, cpu_in_stretch_ns: 90_000_000, ..Stretch::default() };
-        let share = |entry_ns: f64| WorkShare::measured(&stretch, &TracingCosts::calibrated(entry_ns, 0.0)).unwrap();
+            Stretch { cpu_in_window_ns: 3_000_000, hits: entries(count), cpu_in_stretch_ns: 90_000_000 };
+        let share = |entry_ns: f64| WorkShare::measured(&stretch, &TrapCosts::fixed(entry_ns, 0.0, 0.05)).unwrap();
         let (cheap, dear) = (share(cheap_ns), share(cheap_ns + dearer_ns));
         prop_assert!(dear.low <= cheap.low && dear.value <= cheap.value && dear.high <= cheap.high);
     }

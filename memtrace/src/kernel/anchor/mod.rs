@@ -215,6 +215,11 @@ impl Anchors {
         Ok(AnchoredFile { probes: file.probes.to_vec(), events, armed_last: 0 })
     }
 
+    /// Lets go of a file that is not armed. Waits for the kernel, up to 100 ms for each of its events.
+    pub fn forget(&mut self, id: &FileId) {
+        drop(self.files.remove(id));
+    }
+
     fn make_room(&mut self) {
         while self.files.len() >= FILES_MAX {
             let oldest = self.files.iter().min_by_key(|(_, file)| file.armed_last).map(|(id, _)| *id);

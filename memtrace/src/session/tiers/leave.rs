@@ -81,7 +81,8 @@ impl Pipeline {
         if matches!(self.tiers.conductor, Conducting::NotAsked) {
             self.tiers.conductor = Conducting::Asked;
             let (instruments, events) = (self.tiers.instruments.clone(), self.tiers.events.clone());
-            send(&self.commands, Command::PrepareWindows { instruments, events });
+            let helper = self.followed_helper();
+            send(&self.commands, Command::PrepareWindows { instruments, events, helper });
         }
     }
 }

@@ -34,6 +34,7 @@ use self::windows::OpenWindow;
 use super::{pipeline::Pipeline, report::monotonic_ns, send};
 use crate::{
     attach::Command,
+    calibrate::WindowCosts,
     liveness::{Follower, SampleNumber},
     windows::{Conductor, Instruments, ProbedFile, WindowEvent},
 };
@@ -48,6 +49,7 @@ const POOLED_WINDOWS: u32 = 32;
 pub(super) struct Tiers {
     controller: Controller,
     costs: Costs,
+    window_costs: WindowCosts,
     instruments: Instruments,
     conductor: Conducting,
     /// Ordered before there was a conductor.
@@ -58,7 +60,6 @@ pub(super) struct Tiers {
     random: RandomState,
     read_ns: u64,
     swept_ns: u64,
-    is_calibrating: bool,
 }
 
 /// Whether there are windows.
@@ -80,6 +81,8 @@ struct Tiered {
     told: Meter,
     files: Arc<[ProbedFile]>,
     allocators: Allocators,
+    /// A guess, see [`stepped_share`].
+    stepped_share: f64,
     /// Since when its live blocks are being fingerprinted, before its probes go.
     leaving_since: Option<Instant>,
     open: Option<OpenWindow>,
@@ -103,6 +106,7 @@ impl Tiers {
         Self {
             controller: Controller::new(limits, costs, random.hash_one(0_u8), now_ns),
             costs,
+            window_costs: WindowCosts::default(),
             instruments,
             conductor: Conducting::NotAsked,
             waiting: Vec::new(),
@@ -112,7 +116,6 @@ impl Tiers {
             random,
             read_ns: now_ns,
             swept_ns: now_ns,
-            is_calibrating: false,
         }
     }
 
@@ -179,7 +182,8 @@ impl Pipeline {
     pub(super) fn note_files(&mut self, target: u32, files: Arc<[ProbedFile]>) {
         let Some(tiered) = self.tiers.targets.get_mut(&target) else { return };
         let sites = files.iter().flat_map(|file| file.object.sites());
-        self.tiers.controller.set_stepped_share(target, stepped_share(sites));
+        tiered.stepped_share = stepped_share(sites);
+        self.tiers.controller.set_stepped_share(target, tiered.stepped_share);
         tiered.allocators = allocators(&files);
         tiered.files = files;
     }
@@ -253,6 +257,7 @@ impl Tiered {
             told: Meter::default(),
             files: Arc::from([]),
             allocators: Allocators { libc: memtrace_core::liveness::Libc::Other, pool_bytes: 0 },
+            stepped_share: 0.0,
             leaving_since: None,
             open: None,
             work: ShareWindow::over(POOLED_WINDOWS),

@@ -6,7 +6,7 @@ use memtrace_common::DropReason;
 use memtrace_core::{
     aggregate::{Candidate, WindowShare, WindowStart},
     budget::{Spending, Window, WindowReport},
-    estimate::{Stretch, TracingCosts},
+    estimate::{Stretch, TrapCosts},
     liveness::{Block, Fingerprint, Parts, Ranges, ranges},
 };
 
@@ -90,6 +90,7 @@ impl Pipeline {
     /// The ring was drained just before.
     pub(in crate::session) fn window_event(&mut self, event: WindowEvent) {
         match event {
+            WindowEvent::Calibrated { pid, costs } => self.windows_calibrated(pid, costs),
             WindowEvent::Candidates(request) => self.name_candidates(&request),
             WindowEvent::Fingerprints(fingerprints) => self.take_fingerprints(&fingerprints),
             WindowEvent::Closed(measure) => self.window_closed(&measure),
@@ -159,25 +160,23 @@ impl Pipeline {
     fn window_closed(&mut self, measure: &WindowMeasure) {
         let (target, now_ns) = (measure.target, monotonic_ns());
         let lost = self.records_lost();
-        let costs = &self.tiers.costs;
+        let window_costs = self.tiers.window_costs;
         let Some(tiered) = self.tiers.targets.get_mut(&target) else { return };
         let Some(open) = tiered.open.take() else { return };
         tiered.charge(&measure.while_armed);
+        let costs = window_costs.of_target(tiered.stepped_share);
+        let cpu_before_ns = measure.process_cpu_ns_at_close.saturating_sub(tiered.cpu_ns);
+        let share = tiered.share(measure, &costs);
         let report = WindowReport {
             window: measure.window,
             armed_ns: measure.armed_ns,
             spending: spending(&measure.while_armed, u64::from(measure.toggles) * 2),
+            hits_ns: Some(tiered.work.tracing_ns_most(&measure.while_armed.hits, &costs) as u64),
             sampled: measure.in_window.sampled,
             quota_hit: measure.quota_hit,
             cpu_ns: Some(measure.cpu_ns_in_window),
-            cpu_before_ns: Some(measure.process_cpu_ns_at_close.saturating_sub(tiered.cpu_ns)),
+            cpu_before_ns: Some(cpu_before_ns),
         };
-        let tracing = TracingCosts {
-            entry_ns: costs.entry_ns,
-            return_ns: costs.return_ns,
-            relative_error: costs.relative_error,
-        };
-        let share = tiered.share(measure, &tracing);
         let is_whole = lost == open.lost_before && measure.has_fingerprints;
         match (share, is_whole) {
             (Some(share), true) => {
@@ -198,24 +197,20 @@ impl Pipeline {
 impl Tiered {
     /// What a window cost is in its report.
     fn charge(&mut self, borne: &Borne) {
-        self.told.entries += borne.entries;
-        self.told.returns += borne.returns;
+        self.told.entries += borne.hits.entries;
+        self.told.returns += borne.hits.returns;
         self.told.reporting_ns += borne.reporting_ns;
     }
 
     /// Which share of the process' work the window saw. What was borne while armed but not in the window is no work.
-    fn share(&mut self, measure: &WindowMeasure, costs: &TracingCosts) -> Option<WindowShare> {
-        let (armed, seen) = (&measure.while_armed, &measure.in_window);
-        let outside_ns = (armed.entries - seen.entries.min(armed.entries)) as f64 * costs.entry_ns
-            + (armed.returns - seen.returns.min(armed.returns)) as f64 * costs.return_ns
-            + (armed.reporting_ns - seen.reporting_ns.min(armed.reporting_ns)) as f64;
+    fn share(&mut self, measure: &WindowMeasure, costs: &TrapCosts) -> Option<WindowShare> {
+        let seen = measure.in_window.hits;
+        let outside_ns = self.work.tracing_ns(&measure.while_armed.hits.less(&seen), costs);
         let elapsed_ns = measure.process_cpu_ns_at_close.saturating_sub(self.cpu_ns);
         self.cpu_ns = measure.process_cpu_ns_at_close;
         let stretch = Stretch {
             cpu_in_window_ns: measure.cpu_ns_in_window,
-            entries: seen.entries,
-            returns: seen.returns,
-            reporting_ns: seen.reporting_ns,
+            hits: seen,
             cpu_in_stretch_ns: elapsed_ns.saturating_sub(outside_ns as u64).max(measure.cpu_ns_in_window),
         };
         self.work.add(&stretch, costs);
@@ -231,7 +226,7 @@ impl Tiered {
 }
 
 const fn spending(borne: &Borne, toggles: u64) -> Spending {
-    Spending { entries: borne.entries, returns: borne.returns, reporting_ns: borne.reporting_ns, toggles }
+    Spending { entries: borne.hits.entries, returns: borne.hits.returns, reporting_ns: borne.reporting_ns, toggles }
 }
 
 const fn block(candidate: &Candidate) -> Block {
