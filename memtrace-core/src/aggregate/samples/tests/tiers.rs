@@ -45,7 +45,7 @@ fn until_the_first_window_has_closed_nothing_bounds_what_may_have_been_born() {
     fixture.now_ns += SECOND;
     fixture.aggregator.begin_windows(1, fixture.now_ns, 1);
     fixture.now_ns += SECOND;
-    let certain = |fixture: &Fixture| fixture.figures(Sort::Live).certainty;
+    let certain = |fixture: &Fixture| fixture.figures(Sort::Live).estimate;
     assert_eq!(certain(&fixture).live_bytes.high, f64::INFINITY);
     fixture.open(0);
     fixture.close(0.5);
@@ -65,7 +65,7 @@ fn blocks_that_were_not_looked_at_lately_may_all_be_alive() {
     }
     fixture.close(1.0);
     fixture.now_ns += 5 * SECOND;
-    let live = fixture.figures(Sort::Live).certainty.live_bytes;
+    let live = fixture.figures(Sort::Live).estimate.live_bytes;
     assert!(live.value < 1_000.0 && live.high >= 1_000.0, "{live:?}");
 }
 
