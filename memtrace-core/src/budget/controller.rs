@@ -32,8 +32,9 @@ impl Controller {
     }
 
     /// What hits cost is known better now. What was charged stays as it is.
-    pub const fn set_costs(&mut self, costs: Costs) {
+    pub fn set_costs(&mut self, costs: Costs) {
         self.shared.costs = costs;
+        self.targets.values_mut().for_each(Target::take_back_allowance);
     }
 
     /// There are no windows on this machine, for this reason: targets are traced exactly or not at all.

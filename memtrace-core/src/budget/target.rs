@@ -98,8 +98,16 @@ impl Target {
         }
     }
 
-    pub(super) const fn set_stepped_share(&mut self, share: f64) {
+    pub(super) fn set_stepped_share(&mut self, share: f64) {
         self.stepped_share = share.clamp(0.0, 1.0);
+        self.take_back_allowance();
+    }
+
+    /// It was reckoned at other prices; what is allowed at the right ones is said at the next tick.
+    pub(super) fn take_back_allowance(&mut self) {
+        if let State::Exact { allowed, .. } = &mut self.state {
+            *allowed = None;
+        }
     }
 
     /// Charges what was spent outside of windows; returns the bill.

@@ -42,6 +42,27 @@ fn hot_targets_use_at_least_half_of_their_budget() {
 }
 
 #[test]
+fn an_allowance_is_said_anew_when_prices_turn_out_higher() {
+    let mut controller = Controller::new(Some(limits(0.01)), Costs::default(), 1, 0);
+    controller.add(1, 0, true);
+    let allowed = |decisions: Vec<Decision>| {
+        decisions.into_iter().find_map(|decision| match decision {
+            Decision::SetAllowance { entries_more, .. } => Some(entries_more),
+            _ => None,
+        })
+    };
+    let first = allowed(controller.tick(0)).expect("it is told at once");
+    assert_eq!(allowed(controller.tick(1_000_000)), None, "nothing is new");
+    controller.set_stepped_share(1, 1.0);
+    let stepped = allowed(controller.tick(2_000_000)).expect("it is told anew");
+    assert!(stepped < first, "{stepped} {first}");
+    let default = Costs::default();
+    controller.set_costs(Costs { stepped_entry_ns: default.stepped_entry_ns * 10.0, ..default });
+    let dearer = allowed(controller.tick(3_000_000)).expect("it is told anew");
+    assert!(dearer < stepped, "{dearer} {stepped}");
+}
+
+#[test]
 fn tiers_do_not_flap() {
     let programs: [fn(f64, Tier) -> Load; 4] = [
         |second, _| Load::of_rate(if second % 60.0 < 1.0 { 1e6 } else { 10.0 }),
