@@ -21,8 +21,9 @@ use super::{
 };
 use crate::kernel::anchor::{Anchors, Armed};
 
-/// How often the meter is looked at while a window is open.
-const SLICE: Duration = Duration::from_micros(250);
+/// How often the meter is looked at while a window is open. Each look disturbs the target, on its processor or beside it:
+/// four times as many made hits 300 ns dearer.
+const SLICE: Duration = Duration::from_micros(500);
 
 /// From setting the allowance to opening, so that all see the opening at the same time.
 const LEAD_NS: u64 = 20_000;

@@ -23,6 +23,7 @@ impl Pipeline {
         self.tiers.instruments.allowances.clear(target);
         let Some(tiered) = self.tiers.targets.get_mut(&target) else { return };
         tiered.cpu_ns = process_cpu_ns(tiered.pid).unwrap_or(0);
+        tiered.is_first_stretch = true;
         tiered.leaving_since = Some(Instant::now());
         let (pid, allocators) = (tiered.pid, tiered.allocators);
         self.tiers.order(Order::Begin { target, pid, allocators });

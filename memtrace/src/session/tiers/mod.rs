@@ -87,6 +87,8 @@ struct Tiered {
     leaving_since: Option<Instant>,
     open: Option<OpenWindow>,
     work: ShareWindow,
+    /// No window has closed since it left the exact tier.
+    is_first_stretch: bool,
     /// Its CPU clock when the last window closed, tracing that is no work added.
     cpu_ns: u64,
     /// Samples of which the follower keeps a fingerprint.
@@ -261,6 +263,7 @@ impl Tiered {
             leaving_since: None,
             open: None,
             work: ShareWindow::over(POOLED_WINDOWS),
+            is_first_stretch: true,
             cpu_ns: 0,
             remembered: Vec::new(),
         }

@@ -6,7 +6,7 @@ use memtrace_common::DropReason;
 use memtrace_core::{
     aggregate::{Candidate, WindowShare, WindowStart},
     budget::{Spending, Window, WindowReport},
-    estimate::{Stretch, TrapCosts},
+    estimate::{Stretch, TrapCosts, WorkShare},
     liveness::{Block, Fingerprint, Parts, Ranges, ranges},
 };
 
@@ -166,7 +166,9 @@ impl Pipeline {
         tiered.charge(&measure.while_armed);
         let costs = window_costs.of_target(tiered.stepped_share);
         let cpu_before_ns = measure.process_cpu_ns_at_close.saturating_sub(tiered.cpu_ns);
-        let share = tiered.share(measure, &costs);
+        let is_whole = lost == open.lost_before && measure.has_fingerprints;
+        // What a void window would have stood for, the next one stands for.
+        let share = if is_whole { tiered.share(measure, &costs) } else { None };
         let report = WindowReport {
             window: measure.window,
             armed_ns: measure.armed_ns,
@@ -177,13 +179,12 @@ impl Pipeline {
             cpu_ns: Some(measure.cpu_ns_in_window),
             cpu_before_ns: Some(cpu_before_ns),
         };
-        let is_whole = lost == open.lost_before && measure.has_fingerprints;
-        match (share, is_whole) {
-            (Some(share), true) => {
+        match share {
+            Some(share) => {
                 let share = WindowShare { closed_ns: open.read_ns.unwrap_or(measure.close_ns), ..share };
                 self.aggregator.close_window(target, measure.window, &share);
             }
-            _ => self.aggregator.void_window(target, measure.window),
+            None => self.aggregator.void_window(target, measure.window),
         }
         tracing::debug!("{measure:?} {share:?}, mean {}", open.mean_bytes);
         self.tiers.controller.window_closed(target, &report, now_ns);
@@ -213,8 +214,13 @@ impl Tiered {
             hits: seen,
             cpu_in_stretch_ns: elapsed_ns.saturating_sub(outside_ns as u64).max(measure.cpu_ns_in_window),
         };
-        self.work.add(&stretch, costs);
-        let share = self.work.share(costs)?;
+        let share = if std::mem::take(&mut self.is_first_stretch) {
+            // Of seconds often: in the pool it would be counted again in each of the next windows.
+            WorkShare::measured(&stretch, costs)?
+        } else {
+            self.work.add(&stretch, costs);
+            self.work.share(costs)?
+        };
         Some(WindowShare {
             share: share.value,
             share_low: share.low,
