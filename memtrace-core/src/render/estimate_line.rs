@@ -37,8 +37,9 @@ pub(super) fn error_line(estimate: &Estimate) -> Option<String> {
         return None;
     }
     let mut parts = vec![format!("{} live", span(&estimate.live_bytes, |value| units::bytes(value as u64)))];
-    if let Some(growth) = &estimate.growth_bytes_per_minute {
-        parts.push(format!("{} a minute", span(growth, |value| units::growth(value as i64))));
+    // Without a lower end nothing is known of it.
+    if let Some(growth) = estimate.growth_bytes_per_minute.filter(|growth| growth.low.is_finite()) {
+        parts.push(format!("{} a minute", span(&growth, |value| units::growth(value as i64))));
     }
     if estimate.unknown_bytes > 0 {
         parts.push(format!("{} may live or not", units::bytes(estimate.unknown_bytes)));

@@ -166,9 +166,10 @@ fn look_into(file: MappedFile) -> Object {
 }
 
 impl Object {
-    /// The shape of the calls that each of its sites sees, and whether its instruction is stepped.
-    pub fn sites(&self) -> impl Iterator<Item = (Call, bool)> {
-        let python = self.python.as_ref().map(|python| &python.sites);
+    /// The shape of the calls that each of its sites sees, and whether its instruction is stepped; of Python's object
+    /// allocator too, if it is probed.
+    pub fn sites(&self, python_objects: bool) -> impl Iterator<Item = (Call, bool)> {
+        let python = self.python.as_ref().filter(|_| python_objects).map(|python| &python.sites);
         let sites = self.libc.iter().chain(python).flat_map(|sites| &sites.sites);
         sites.map(|site| (site.call, site.execution == Execution::Stepped))
     }

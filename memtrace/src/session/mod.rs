@@ -89,7 +89,7 @@ async fn run_async(mut settings: Settings) -> anyhow::Result<()> {
     let (window_sender, windows) = unbounded_channel();
     let (told_sender, told) = unbounded_channel();
     let follower = follower(told_sender);
-    let tiers = Tiers::new(settings.limits, instruments, window_sender, follower);
+    let tiers = Tiers::new(settings.limits, instruments, window_sender, follower, settings.python_objects);
     sweep();
     let (commands, worker) = Worker::start(kernel, settings.python_objects, answer_sender);
     let launched = launch(&mut settings)?;

@@ -60,6 +60,8 @@ pub(super) struct Tiers {
     random: RandomState,
     read_ns: u64,
     swept_ns: u64,
+    /// The exact tier probes Python's objects as well.
+    python_objects: bool,
 }
 
 /// Whether there are windows.
@@ -101,6 +103,7 @@ impl Tiers {
         instruments: Instruments,
         events: UnboundedSender<WindowEvent>,
         follower: Option<Follower>,
+        python_objects: bool,
     ) -> Self {
         let random = RandomState::new();
         let costs = Costs::default();
@@ -118,6 +121,7 @@ impl Tiers {
             random,
             read_ns: now_ns,
             swept_ns: now_ns,
+            python_objects,
         }
     }
 
@@ -183,9 +187,11 @@ impl Pipeline {
     /// What can be probed in a process is known, or has changed.
     pub(super) fn note_files(&mut self, target: u32, files: Arc<[ProbedFile]>) {
         let Some(tiered) = self.tiers.targets.get_mut(&target) else { return };
-        let sites = files.iter().flat_map(|file| file.object.sites());
-        tiered.stepped_share = stepped_share(sites);
-        self.tiers.controller.set_stepped_share(target, tiered.stepped_share);
+        // Windows probe Python's objects as well; what they cost is in their reports.
+        let share =
+            |python_objects| stepped_share(files.iter().flat_map(|file| file.object.sites(python_objects)));
+        tiered.stepped_share = share(true);
+        self.tiers.controller.set_stepped_share(target, share(self.tiers.python_objects));
         tiered.allocators = allocators(&files);
         tiered.files = files;
     }
