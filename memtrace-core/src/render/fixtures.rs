@@ -56,7 +56,7 @@ pub(crate) fn sampled_process(pid: u32, comm: &str) -> ProcessSnapshot {
     };
     let mut process = process(pid, comm);
     process.sites.truncate(1);
-    process.sites[0].estimate = estimate.clone();
+    process.sites[0].estimate = estimate;
     process.estimate = Estimate { live_bytes: Interval { high: f64::INFINITY, ..live_bytes }, ..estimate };
     process.overhead = Overhead {
         tier: Tier::Windows,

@@ -36,7 +36,7 @@ fn has_shadow_stack(pid: u32) -> bool {
         .any(|task| fs::read_to_string(task.path().join("status")).is_ok_and(|status| is_shadowed(&status)))
 }
 
-/// `x86_Thread_features:	shstk wrss` (arch/x86/kernel/proc.c).
+/// `x86_Thread_features: shstk wrss` (arch/x86/kernel/proc.c).
 fn is_shadowed(status: &str) -> bool {
     let features = status.lines().find_map(|line| line.strip_prefix("x86_Thread_features:"));
     features.is_some_and(|features| features.split_whitespace().any(|feature| feature == "shstk"))
