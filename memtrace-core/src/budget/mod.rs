@@ -2,7 +2,7 @@
 //!
 //! In: what targets have borne ([`Spending`], [`WindowReport`]), what a hit costs here ([`Costs`]), and the time. Out:
 //! [`Decision`]s: trace this target exactly, or in windows of these lengths at these times, or not at all; and a
-//! [`Overhead`](crate::model::Overhead) for people. It refuses to measure anything, and to trust an estimate where it can wait for the bill:
+//! [`Overhead`] for people. It refuses to measure anything, and to trust an estimate where it can wait for the bill:
 //! each target has a bucket of tokens, filled at the rate that it may spend, and whatever was spent is taken out of it,
 //! expected or not. A bucket may go into debt; while it is there, nothing is armed.
 //!
