@@ -40,7 +40,6 @@ pub(crate) struct Process {
     #[serde(flatten)]
     pub(crate) certainty: Certainty,
     pub(crate) overhead: Overhead,
-    pub(crate) notes: Vec<String>,
     pub(crate) sites: Vec<Site>,
     pub(crate) other_sites: OtherSites,
 }

@@ -4,12 +4,13 @@ Proves that small objects are seen in windows where the interpreter calls `PyObj
 `go 0` cools.
 """
 
+import itertools
 import threading
 import time
 
 from protocol import serve
 
-KEPT = [None] * 4_000_000
+KEPT = [None] * 1_000_000
 heat = 0
 kept = 0
 
@@ -20,14 +21,14 @@ class Point:
 
 def work():
     global kept
-    while True:
+    for turn in itertools.count():
         if heat == 0:
             time.sleep(0.01)
             continue
         texts = [str(number) + "." for number in range(100)]
         texts.append(bytearray(1000))
-        if kept < len(KEPT):
-            KEPT[kept] = Point()  # KEEP
+        if turn % 4 == 0 and kept < len(KEPT):
+            KEPT[kept] = [str(kept) + "!", bytes(20 + kept % 8), (kept, kept), {kept: kept}, {kept}, Point()]  # KEEP
             kept += 1
         del texts
 

@@ -52,16 +52,16 @@ fn until_the_first_window_no_upper_bound_is_given() {
     let _shared = share_machine();
     let mut program = Target::hot(1, 0, &[]);
     let pid = program.pid();
-    let memtrace = Memtrace::follow_within_budget(&program, &[]);
+    let memtrace = Memtrace::follow_within_budget(&program, &["--max-overhead", "0.1%"]);
     program.heat(Heat::Plant);
-    memtrace
-        .wait_for_process(pid, "what was planted is seen", |process| process.figures.live_blocks >= 2_000);
+    memtrace.wait_for_process(pid, "what was planted is seen", |process| process.figures.live_blocks > 1_000);
     program.heat(Heat::Hot);
-    let blind = memtrace.wait_for_tier(pid, "windows", Duration::from_secs(10));
-    assert_eq!(blind.overhead.windows, 0);
+    let blind = memtrace.wait_for_process(pid, "it is no longer traced exactly", |process| {
+        process.overhead.tier == "windows" && process.overhead.windows == 0
+    });
     assert_eq!(blind.certainty.live_bytes_high, None, "{:?}", blind.certainty);
     let planted = blind.site_of("plant_here").expect("what was known before is kept");
     assert_eq!(planted.certainty.live_bytes_high, None, "{planted:?}");
-    assert!(planted.certainty.live_bytes_low > 900_000.0, "{planted:?}");
+    assert!(planted.certainty.live_bytes_low > 400_000.0, "{planted:?}");
     drop(memtrace.stop());
 }

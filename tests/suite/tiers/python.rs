@@ -8,7 +8,8 @@ use crate::support::pythons::{self, Python};
 use crate::support::source;
 use crate::support::target::Target;
 
-/// Builds with profile-guided optimization inline most calls of the allocator of small objects, and others do not.
+/// Builds with profile-guided optimization inline most calls of the allocator of small objects, but not all; which ones
+/// depends on the type, so the line makes several.
 #[test]
 fn lines_that_keep_small_objects_are_seen_in_windows() {
     let _shared = share_machine();
@@ -47,11 +48,4 @@ fn assert_lines_are_seen(python: &Python) {
     assert_eq!(report.status.code(), Some(0), "{}", report.said.stderr);
     program.go(0);
     assert!(program.is_alive(), "{name}");
-    if python.has_pgo {
-        let notes = &report.process(pid).notes;
-        assert!(
-            notes.iter().any(|note| note.contains("inlined")),
-            "{name}: what is missed is told: {notes:?}"
-        );
-    }
 }
