@@ -23,3 +23,4 @@ mod semantics;
 mod short_lives;
 mod threads;
 mod traces_left;
+mod window_rates;

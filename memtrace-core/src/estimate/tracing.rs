@@ -91,7 +91,8 @@ const fn positive(each_ns: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const COSTS: TrapCosts = TrapCosts { entry_ns: 600.0, return_ns: 400.0, gap_ns: 500.0, relative_error: 0.1 };
+    const COSTS: TrapCosts =
+        TrapCosts { entry_ns: 600.0, return_ns: 400.0, gap_ns: 500.0, relative_error: 0.1 };
 
     #[test]
     fn traps_cost_what_gaps_say_that_they_cost() {

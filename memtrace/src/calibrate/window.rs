@@ -92,7 +92,8 @@ impl Helper {
         instruments: &Instruments,
     ) -> Result<WindowCosts, CalibrationError> {
         // Sampling nothing: it is for traps alone, and a target's programs measure themselves.
-        let allowance = Allowance { window: 1, entries_max: u64::MAX, opens_ns: u64::MAX, ..Allowance::default() };
+        let allowance =
+            Allowance { window: 1, entries_max: u64::MAX, opens_ns: u64::MAX, ..Allowance::default() };
         instruments.meters.follow(TARGET)?;
         let rounds = instruments.allowances.set(TARGET, allowance).map_err(CalibrationError::from);
         let rounds = rounds.and_then(|()| self.window_rounds(anchors, instruments));
@@ -137,7 +138,8 @@ impl Helper {
 fn evaluate(rounds: &[WindowRound]) -> Result<WindowCosts, CalibrationError> {
     let emulated_ns = price(rounds, Kind::Emulated)?;
     let returning_ns = price(rounds, Kind::Returning)?;
-    let gaps = of_kind(rounds, Kind::Returning).map(|round| round.hits.gaps_ns as f64 / round.hits.gaps as f64);
+    let gaps =
+        of_kind(rounds, Kind::Returning).map(|round| round.hits.gaps_ns as f64 / round.hits.gaps as f64);
     let gap_ns = median(gaps.filter(|gap_ns| gap_ns.is_finite()));
     let gap_ns = gap_ns.filter(|gap_ns| PLAUSIBLE_NS.contains(gap_ns));
     Ok(WindowCosts {
@@ -182,7 +184,8 @@ mod tests {
         let returns = if kind == Kind::Returning { calls + 1 } else { 0 };
         (0..15).map(move |index| {
             let noise_ns = if index % 4 == 0 { 10_000_000 } else { 0 };
-            let round = Round { kind, probed_ns: (traps_ns + program_ns + 2) * calls + noise_ns, bare_ns: 2 * calls };
+            let round =
+                Round { kind, probed_ns: (traps_ns + program_ns + 2) * calls + noise_ns, bare_ns: 2 * calls };
             let hits = Hits {
                 entries: calls + 1,
                 returns,

@@ -59,7 +59,8 @@ impl Conductor {
         let anchors = Anchors::new(programs)?;
         let (sender, messages) = mpsc::channel();
         let state = State { anchors, instruments, events, orders: Vec::new() };
-        let spawned = thread::Builder::new().name("conductor".to_owned()).spawn(move || state.run(helper, &messages));
+        let spawned =
+            thread::Builder::new().name("conductor".to_owned()).spawn(move || state.run(helper, &messages));
         let thread = spawned.map_err(AnchorError::Thread)?;
         Ok(Self { orders: Some(sender), thread: Some(thread) })
     }

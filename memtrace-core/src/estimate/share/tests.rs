@@ -148,8 +148,7 @@ fn a_process_that_did_not_run_has_no_share_and_one_asleep_in_the_window_none_to_
 
 #[test]
 fn a_window_without_a_gap_saw_all_there_was() {
-    let whole =
-        Stretch { cpu_in_window_ns: 5_000, cpu_in_stretch_ns: 5_000, hits: entries(9) };
+    let whole = Stretch { cpu_in_window_ns: 5_000, cpu_in_stretch_ns: 5_000, hits: entries(9) };
     let share = WorkShare::measured(&whole, &COSTS).unwrap();
     assert_eq!(share, WorkShare { value: 1.0, low: 1.0, high: 1.0 });
     assert_eq!(share.uncertainty(), (1.0, 1.0));

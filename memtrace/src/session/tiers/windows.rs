@@ -227,7 +227,12 @@ impl Tiered {
 }
 
 const fn spending(borne: &Borne, toggles: u64) -> Spending {
-    Spending { entries: borne.hits.entries, returns: borne.hits.returns, reporting_ns: borne.reporting_ns, toggles }
+    Spending {
+        entries: borne.hits.entries,
+        returns: borne.hits.returns,
+        reporting_ns: borne.reporting_ns,
+        toggles,
+    }
 }
 
 const fn block(candidate: &Candidate) -> Block {
