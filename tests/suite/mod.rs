@@ -24,3 +24,4 @@ mod short_lives;
 mod threads;
 mod tiers;
 mod traces_left;
+mod window_rates;

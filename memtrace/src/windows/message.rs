@@ -225,9 +225,6 @@ pub enum WindowFailure {
     /// Nobody follows the target.
     #[error("the target has no meter")]
     NotMetered,
-    /// Higher priorities and hypervisors keep the conductor from work, or the target has too many busy threads.
-    #[error("the clocks of the target could not be read while it stood still enough")]
-    HeldUp,
     /// The maps.
     #[error("the allowance could not be set: {0}")]
     Allowance(std::io::Error),

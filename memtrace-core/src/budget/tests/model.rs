@@ -165,6 +165,7 @@ impl Process {
             spending: Spending { toggles: TOGGLES, ..borne.spending },
             sampled,
             quota_hit,
+            hits_ns: None,
             cpu_ns: Some(borne.cpu_ns as u64),
             cpu_before_ns: Some(cpu_before_ns as u64),
         }
