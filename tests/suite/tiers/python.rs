@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::hot::share_machine;
+use crate::support::hot::have_machine;
 use crate::support::memtrace::Memtrace;
 use crate::support::pythons::{self, Python};
 use crate::support::source;
@@ -12,7 +12,7 @@ use crate::support::target::Target;
 /// depends on the type, so the line makes several.
 #[test]
 fn lines_that_keep_small_objects_are_seen_in_windows() {
-    let _shared = share_machine();
+    let _alone = have_machine();
     let pythons = pythons::all();
     for has_pgo in [false, true] {
         let newest = pythons.iter().filter(|python| python.has_pgo == has_pgo && python.is_of_this_system());
