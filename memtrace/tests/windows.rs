@@ -41,6 +41,7 @@ fn outcome(
     let mut memory = Vec::new();
     loop {
         match bench.next_event() {
+            WindowEvent::Calibrated { .. } => unreachable!("there is no helper"),
             // An answer that comes too late finds nobody.
             WindowEvent::Candidates(request) => drop(request.answer.send(ranges.to_vec())),
             WindowEvent::Fingerprints(fingerprints) => memory = fingerprints.memory,
@@ -65,9 +66,9 @@ fn probes_are_hit_in_windows_and_only_there() {
         let measure = measure.expect("it is alive");
         // A turn takes a few microseconds, when the processor is not with others.
         let (borne, work_ns) = (measure.in_window, measure.cpu_ns_in_window);
-        assert!(borne.entries >= work_ns / SLOW_TURN_NS, "{measure:?}");
-        assert!(borne.returns >= work_ns / SLOW_TURN_NS / 2, "{measure:?}");
-        assert!(borne.entries <= measure.while_armed.entries, "{measure:?}");
+        assert!(borne.hits.entries >= work_ns / SLOW_TURN_NS, "{measure:?}");
+        assert!(borne.hits.returns >= work_ns / SLOW_TURN_NS / 2, "{measure:?}");
+        assert!(borne.hits.entries <= measure.while_armed.hits.entries, "{measure:?}");
         assert!(!measure.quota_hit && measure.has_fingerprints, "{measure:?}");
         worked_ns += work_ns;
         // One busy thread: as long as the window, unless others had the processor.
@@ -116,7 +117,7 @@ fn a_window_ends_early_when_a_quota_is_reached() {
     bench.order(1, |order| (order.length, order.entries_max) = (Duration::from_millis(200), 500));
     let (_, measure) = outcome(&mut bench, &[]);
     let measure = measure.expect("it is alive");
-    assert!(measure.quota_hit && measure.while_armed.entries > 500, "{measure:?}");
+    assert!(measure.quota_hit && measure.while_armed.hits.entries > 500, "{measure:?}");
     assert!(measure.close_ns - measure.open_ns < 100_000_000, "{measure:?}");
     let over = bench.records().iter().filter(|header| header.kind == RecordKind::OverAllowance as u8).count();
     assert_eq!(over, 1);
@@ -188,7 +189,7 @@ fn is_hit(bench: &mut Bench, first_window: u32) -> bool {
     (first_window..first_window + 50).any(|window| {
         bench.order(window, |_| {});
         let (_, measure) = outcome(bench, &[]);
-        measure.expect("it is alive").in_window.entries > 0
+        measure.expect("it is alive").in_window.hits.entries > 0
     })
 }
 
