@@ -50,7 +50,6 @@ fn watched(process: &Process, windows: u32, memory: u32, chance: &mut Chance) ->
             cpu_in_window_ns: (work_ns + tracing_ns) as u64,
             hits: entries((tracing_ns / true_entry_ns) as u64),
             cpu_in_stretch_ns: (work_ns + tracing_ns + between_ns) as u64,
-            ..Stretch::default()
         };
         pooled.add(&stretch, &costs);
         if window < memory {
