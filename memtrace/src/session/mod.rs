@@ -173,9 +173,11 @@ async fn flow(
             () = &mut stop => break,
             () = until(end) => break,
             Some(event) = inputs.windows.recv() => {
-                // Who is asked for candidates is waited for by a target that fills the ring meanwhile: whatever is in it
-                // by now is enough. What counts is that it is emptied before their fingerprints are taken.
-                if !matches!(event, WindowEvent::Candidates(_)) {
+                // A target that is waited for fills the ring meanwhile: what is in it by now is enough to name candidates,
+                // and it is emptied before their fingerprints are taken.
+                if matches!(event, WindowEvent::Candidates(_)) {
+                    drain_once(ring, &mut pipeline);
+                } else {
                     drain(ring, &mut pipeline);
                 }
                 pipeline.window_event(event);
@@ -241,6 +243,12 @@ fn drain(ring: &mut Ring, pipeline: &mut Pipeline) {
             break;
         }
     }
+    pipeline.flush();
+}
+
+/// Takes about as many records as a window makes.
+fn drain_once(ring: &mut Ring, pipeline: &mut Pipeline) {
+    ring.drain(|record| pipeline.record(record));
     pipeline.flush();
 }
 

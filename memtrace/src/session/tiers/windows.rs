@@ -152,6 +152,7 @@ impl Pipeline {
             living.iter().map(|candidate| candidate.sample).collect();
         samples.retain(|(sample, _)| living.contains(sample));
         let numbers: Vec<u64> = samples.iter().map(|(sample, _)| *sample).collect();
+        tracing::debug!("{} of {} samples have fingerprints", numbers.len(), living.len());
         self.aggregator.fingerprinted(target, read.window, &numbers);
         self.tiers.order(Order::Remember { target, samples });
         numbers.into_iter().for_each(|sample| self.tiers.remember(target, sample));
