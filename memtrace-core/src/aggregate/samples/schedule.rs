@@ -9,8 +9,13 @@ use std::collections::BinaryHeap;
 use super::random::Random;
 use super::sample::SampleNumber;
 
-/// A young sample's mean time between two looks.
-const GAP_MIN_NS: u64 = 100_000_000;
+/// The mean time between two looks while the age is in milliseconds. It says when the many died that do not live for
+/// long, each of which stands for a whole stretch's births: one that is known to have died within a tenth of a second
+/// could have lived for most of the stretch, or for none of it.
+const GAP_FIRST_NS: u64 = 4_000_000;
+
+/// It grows with the age until it is this, and with a part of it afterwards.
+const GAP_YOUNG_NS: u64 = 100_000_000;
 
 /// An old one's.
 const GAP_MAX_NS: u64 = 10_000_000_000;
@@ -26,7 +31,8 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn add(&mut self, number: SampleNumber, age_ns: u64, now_ns: u64, random: &mut Random) {
-        let mean_ns = (age_ns / GAPS_IN_AGE).clamp(GAP_MIN_NS, GAP_MAX_NS);
+        let young_ns = age_ns.clamp(GAP_FIRST_NS, GAP_YOUNG_NS);
+        let mean_ns = (age_ns / GAPS_IN_AGE).clamp(young_ns, GAP_MAX_NS);
         self.looks.push(Reverse((now_ns.saturating_add(random.gap_ns(mean_ns)), number)));
     }
 
@@ -75,8 +81,10 @@ mod tests {
 
     #[test]
     fn the_young_are_looked_at_more_often_than_the_old() {
-        let young = looks(0, 100 * SECOND);
+        let newborn = looks(0, SECOND);
+        let young = looks(SECOND, 100 * SECOND);
         let old = looks(3_600 * SECOND, 100 * SECOND);
+        assert!((200..300).contains(&newborn), "{newborn}");
         assert!((850..1_150).contains(&young), "{young}");
         assert!((3..25).contains(&old), "{old}");
     }
