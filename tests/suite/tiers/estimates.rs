@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::hot::{Books, Heat, share_machine};
 use crate::support::memtrace::Memtrace;
+use crate::support::snapshot::Certainty;
 use crate::support::target::Target;
 
 /// 2,000 blocks a second leak among millions; 2,000 that were planted before are kept.
@@ -46,9 +47,15 @@ fn a_leak_in_churn_is_found_within_a_minute_and_what_was_known_before_is_kept() 
     assert_eq!(report.status.code(), Some(0), "{}", report.said.stderr);
 }
 
+/// The program maps several times what it has planted, and nothing less may be claimed to hold all that lives.
+fn is_bounded_by_mappings(certainty: &Certainty) -> bool {
+    const PLANTED_BYTES: f64 = 1_000_000.0;
+    certainty.live_bytes_high.is_none_or(|high| high > 3.0 * PLANTED_BYTES)
+}
+
 /// Its budget is overdrawn by then, and there is no window for a while: that must not look like certainty.
 #[test]
-fn until_the_first_window_no_upper_bound_is_given() {
+fn until_the_first_window_only_what_is_mapped_bounds_a_figure() {
     let _shared = share_machine();
     let mut program = Target::hot(1, 0, &[]);
     let pid = program.pid();
@@ -59,9 +66,9 @@ fn until_the_first_window_no_upper_bound_is_given() {
     let blind = memtrace.wait_for_process(pid, "it is no longer traced exactly", |process| {
         process.overhead.tier == "windows" && process.overhead.windows == 0
     });
-    assert_eq!(blind.certainty.live_bytes_high, None, "{:?}", blind.certainty);
+    assert!(is_bounded_by_mappings(&blind.certainty), "{:?}", blind.certainty);
     let planted = blind.site_of("plant_here").expect("what was known before is kept");
-    assert_eq!(planted.certainty.live_bytes_high, None, "{planted:?}");
+    assert!(is_bounded_by_mappings(&planted.certainty), "{planted:?}");
     assert!(planted.certainty.live_bytes_low > 400_000.0, "{planted:?}");
     drop(memtrace.stop());
 }
