@@ -49,6 +49,8 @@ macro_rules! entry_programs {
 
         /// Entry of any call: the attach cookie says which shape.
         #[uprobe]
+        // As a function of its own it would have a symbol whose name depends on where it was built.
+        #[inline(always)]
         pub fn enter_any(ctx: ProbeContext) -> u32 {
             // SAFETY: the helper takes the program's own context, which is what `as_ptr` gives.
             let cookie = unsafe { bpf_get_attach_cookie(ctx.as_ptr()) };
